@@ -1,0 +1,57 @@
+"""Board memory: what makes an entry chat, who wrote it, and who must be told. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from api.domain.mentions import is_meant, tokens
+
+COMMANDS = {"/pause", "/resume"}
+SNIPPET = 800
+MAXIMUM_CONTENT = 100_000
+MAXIMUM_TAGS = 100
+
+
+class Recipient(Protocol):
+    """An agent of the board."""
+
+    id: UUID
+    name: str
+    is_board_lead: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message to one agent: `header` says why, None for a bare command."""
+
+    agent_id: UUID
+    header: str | None
+
+
+def is_chat(tags: Sequence[str] | None) -> bool:
+    """Exactly the tag `chat`, in lower case."""
+    return "chat" in (tags or ())
+
+
+def command(content: str) -> str | None:
+    """The command a whole chat entry is, if it is one."""
+    text = content.strip().lower()
+    return text if text in COMMANDS else None
+
+
+def notices(content: str, agents: Sequence[Recipient], author_id: UUID | None) -> list[Notice]:
+    """Who hears of a chat entry: the lead always, others when mentioned; a command goes to everybody but its author."""
+    others = [agent for agent in agents if agent.id != author_id]
+    if command(content) is not None:
+        return [Notice(agent.id, None) for agent in others]
+    wanted = tokens(content)
+    found = []
+    for agent in others:
+        if is_meant(agent, wanted):
+            found.append(Notice(agent.id, "BOARD CHAT MENTION"))
+        elif agent.is_board_lead:
+            found.append(Notice(agent.id, "BOARD CHAT"))
+    return found

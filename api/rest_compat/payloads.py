@@ -1,0 +1,72 @@
+"""What the four streams of boards and agents say about an event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.domain.events.tables import Event
+from api.rest_compat.shapes import agent_read, approval_read, plain, task_read
+from api.rest_compat.streams import Stream
+from api.rest_compat.wire import BoardMemoryRead
+from api.schema import events
+from api.schema.http import Context
+
+_TASK_TYPES = {"task.created", "task.updated", "task.status_changed", "task.comment"}
+_ACTIVITY = ("id", "event_type", "message", "agent_id", "task_id", "created_at")
+_COMMENT = ("id", "message", "agent_id", "task_id", "created_at")
+_memory_read = plain(BoardMemoryRead)
+
+
+async def task_payload(ctx: Context, event: Event, query: Any) -> dict[str, Any] | None:
+    """The activity with the task as it is now, a comment, or that the task is gone."""
+    if event.kind == "task.deleted":
+        return {"type": "task.deleted", "task_id": event.task_id}
+    row = await events.activity_row(ctx, event)
+    if row is None or row.event_type not in _TASK_TYPES or event.kind == "task.comment_redacted":
+        return None
+    said = {"type": row.event_type, "activity": {name: getattr(row, name) for name in _ACTIVITY}}
+    if row.event_type == "task.comment":
+        return {**said, "comment": {name: getattr(row, name) for name in _COMMENT}}
+    task = await events.task_now(ctx, event)
+    return {**said, "task": (await task_read(ctx, [task]))[0] if task else None}
+
+
+async def approval_payload(ctx: Context, event: Event, query: Any) -> dict[str, Any] | None:
+    """The approval as it is now, how many wait on the board, and the counts of its tasks."""
+    if event.kind == "approval.deleted":
+        return {"type": "approval.deleted", "approval_id": event.subject_id}
+    approval = await events.approval_now(ctx, event)
+    if approval is None:
+        return None
+    shown = (await approval_read(ctx, [approval]))[0]
+    pending, counts = await events.approval_counts(ctx, approval.row.board_id, shown["task_ids"])
+    payload: dict[str, Any] = {"approval": shown, "pending_approvals_count": pending}
+    if counts:
+        entries = [
+            {"task_id": task_id, "approvals_count": total, "approvals_pending_count": waiting}
+            for task_id, (total, waiting) in counts.items()
+        ]
+        payload["task_counts"] = entries[0] if len(entries) == 1 else entries
+    return payload
+
+
+async def memory_payload(ctx: Context, event: Event, query: Any) -> dict[str, Any] | None:
+    """The entry."""
+    entry = await events.memory_now(ctx, event)
+    if entry is None or (query.is_chat is not None and entry.row.is_chat is not query.is_chat):
+        return None
+    return {"memory": (await _memory_read(ctx, [entry]))[0]}
+
+
+async def agent_payload(ctx: Context, event: Event, query: Any) -> dict[str, Any] | None:
+    """The agent as it is now, or that it is gone."""
+    if event.kind == "agent.deleted":
+        return {"type": "agent.deleted", "agent_id": event.subject_id}
+    agent = await events.agent_now(ctx, event)
+    return {"agent": (await agent_read(ctx, [agent]))[0]} if agent else None
+
+
+TASKS = Stream("task", "task", task_payload)
+APPROVALS = Stream("approval", "approval", approval_payload)
+MEMORY = Stream("memory", "memory", memory_payload)
+AGENTS = Stream("agent", "agent", agent_payload)

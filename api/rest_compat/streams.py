@@ -1,0 +1,91 @@
+"""Event log → text/event-stream: one function for every REST stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from api.domain.errors import DomainError
+from api.domain.events.cursor import Cursor
+from api.domain.events.log import Scope, check
+from api.domain.events.tables import Event
+from api.schema.endpoint import pinged
+from api.schema.gates import organization_of
+from api.schema.http import Context
+from api.schema.replay import before_log, start_since
+
+PING_SECONDS = 15.0
+
+Payload = Callable[[Context, Event, Any], Awaitable[dict[str, Any] | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What a stream sends: events of a topic under a name, each spelled by `payload` (None: not sent)."""
+
+    topic: str
+    name: str
+    payload: Payload
+
+
+async def respond(
+    source: Stream, ctx: Context, path: Mapping[str, UUID], query: Any, request: Request,
+    gate: Callable[[], Awaitable[None]],
+) -> Response:  # fmt: skip
+    """Open the stream. What can be refused is refused before it begins."""
+    board_id = path.get("board_id") or getattr(query, "board_id", None)
+    scope = Scope(board_id=board_id) if board_id else Scope(organization_id=organization_of(ctx))
+    since, after, replayed = _time(query.since), None, False
+    if last := request.headers.get("last-event-id"):
+        after, since = Cursor.parse(last), None
+        await check(ctx, after)
+    elif since is not None:
+        after, replayed = await start_since(ctx, scope, since)
+    else:
+        after = await ctx.cursor()
+    await ctx.end_moment()
+
+    async def events() -> AsyncIterator[tuple[Event, Cursor | None]]:
+        if replayed and since is not None:
+            for event in await before_log(ctx, source.topic, board_id, since):
+                yield event, None
+            await ctx.end_moment()
+        async for event, cursor in ctx.follow(scope, after, gate):
+            if event.topic == source.topic and (since is None or event.at >= since):
+                yield event, cursor
+
+    async def frames() -> AsyncIterator[bytes]:
+        try:
+            async for item in pinged(events(), PING_SECONDS):
+                if item is None:
+                    yield f": ping - {datetime.now(UTC).isoformat(sep=' ')}\r\n\r\n".encode()
+                    continue
+                event, cursor = item
+                payload = await source.payload(ctx, event, query)
+                await ctx.end_moment()
+                if payload is not None:
+                    place = f"id: {cursor}\r\n".encode() if cursor else b""
+                    yield (place + b"event: " + source.name.encode() + b"\r\ndata: " + to_json(payload) + b"\r\n\r\n")
+        except DomainError as error:
+            yield f": ended {error.code.name} {error.details.get('cursor') or ''}\r\n\r\n".encode()
+        finally:
+            await ctx.end_moment()
+
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(frames(), headers=headers, media_type="text/event-stream; charset=utf-8")
+
+
+def _time(text: str | None) -> datetime | None:
+    """A `since` value; anything unreadable means now, as it always did."""
+    try:
+        found = datetime.fromisoformat((text or "").strip())
+    except ValueError:
+        return None
+    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found

@@ -1,0 +1,64 @@
+"""What every mutation shares: the payload's cursor and the idempotency key."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+import strawberry
+
+from api.domain import idempotency
+from api.domain.context import Context
+from api.schema.batching import Info
+from api.schema.scalars import Cursor
+
+P = TypeVar("P", bound="Payload")
+
+
+@strawberry.interface(description="What every mutation answers.")
+class Payload:
+    """Common fields of payloads."""
+
+    cursor: Cursor | None = strawberry.field(
+        description="The log's position after this change: it tells you when your own write comes by on a stream."
+    )
+    client_mutation_id: str | None = strawberry.field(description="The idempotency key that was sent.")
+
+
+def secret_description(use: str) -> str:
+    """The description of a secret that an answer shows."""
+    return f"The secret. It is shown this once and stored only as a digest. {use}"
+
+
+async def mutate(
+    info: Info,
+    input: Any,
+    work: Callable[[], Awaitable[Any]],
+    reload: Callable[[Context, Sequence[UUID]], Awaitable[dict[Any, Any]]],
+    shape: Callable[[Any], dict[str, Any]],
+    payload: type[P],
+) -> P:
+    """Run an operation that answers with a row; a retry with the same key loads that row and changes nothing."""
+    return await mutate_many(info, input, lambda: _listed(work()), reload, lambda rows: shape(rows[0]), payload)
+
+
+async def _listed(work: Awaitable[Any]) -> list[Any]:
+    return [await work]
+
+
+async def mutate_many(
+    info: Info,
+    input: Any,
+    work: Callable[[], Awaitable[list[Any]]],
+    reload: Callable[[Context, Sequence[UUID]], Awaitable[dict[Any, Any]]],
+    shape: Callable[[list[Any]], dict[str, Any]],
+    payload: type[P],
+) -> P:
+    """The same for operations that answer with several rows."""
+    ctx = info.context
+    key = getattr(input, "client_mutation_id", None)
+    key = None if key is strawberry.UNSET else key
+    outcome = await idempotency.once(ctx, key, info.field_name, work, reload)
+    cursor = Cursor(outcome.cursor) if outcome.cursor else None
+    return payload(cursor=cursor, client_mutation_id=key, **shape(outcome.rows))

@@ -1,0 +1,83 @@
+"""What happened before the event log began to hold it, told from the tables, for streams that ask `since` long ago."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, or_, select
+
+from api.domain.activity.tables import ActivityEvent
+from api.domain.agents import operations as agents
+from api.domain.agents.tables import Agent
+from api.domain.approvals.tables import Approval
+from api.domain.context import Context
+from api.domain.events import log
+from api.domain.events.cursor import Cursor
+from api.domain.events.log import Scope
+from api.domain.events.tables import Event, EventLogState
+from api.domain.memory.tables import MemoryEntry
+
+_TASK_TYPES = ("task.created", "task.updated", "task.status_changed", "task.comment")
+LIMIT = 2000
+
+
+async def start_since(ctx: Context, scope: Scope, since: datetime) -> tuple[Cursor, bool]:
+    """A cursor before the log's events at or after `since`, and whether the tables must tell what came before."""
+    oldest, opened = (
+        await ctx.run(select(select(func.min(Event.at)).scalar_subquery(), EventLogState.updated_at))
+    ).one()
+    begins = min(filter(None, (oldest, opened)), default=None)
+    epoch = ctx.services.hub.epoch
+    found = await log.first_since(ctx, scope, since, epoch)
+    return found, begins is not None and since < begins
+
+
+async def before_log(ctx: Context, topic: str, board_id: UUID | None, since: datetime) -> Sequence[Event]:
+    """The rows of a topic from `since` to the log's beginning, as events without a place in the log."""
+    begins = (await ctx.run(select(func.min(Event.at)))).scalar() or ctx.now()
+    if topic == "task":
+        rows = await ctx.all(
+            select(ActivityEvent)
+            .where(
+                ActivityEvent.board_id == board_id, ActivityEvent.event_type.in_(_TASK_TYPES),
+                ActivityEvent.created_at >= since, ActivityEvent.created_at < begins,
+            )
+            .order_by(ActivityEvent.created_at, ActivityEvent.id).limit(LIMIT)
+        )  # fmt: skip
+        return [
+            _event("task.replayed", row.id, row.created_at, task_id=row.task_id, activity_id=row.id) for row in rows
+        ]
+    if topic == "approval":
+        moment = func.greatest(Approval.created_at, func.coalesce(Approval.resolved_at, Approval.created_at))
+        rows = await ctx.all(
+            select(Approval).where(Approval.board_id == board_id, moment >= since, moment < begins)
+            .order_by(Approval.created_at, Approval.id).limit(LIMIT)
+        )  # fmt: skip
+        return [_event("approval.replayed", row.id, row.created_at) for row in rows]
+    if topic == "memory":
+        rows = await ctx.all(
+            select(MemoryEntry)
+            .where(MemoryEntry.board_id == board_id, MemoryEntry.created_at >= since, MemoryEntry.created_at < begins)
+            .order_by(MemoryEntry.created_at, MemoryEntry.id).limit(LIMIT)
+        )  # fmt: skip
+        return [_event("memory.replayed", row.id, row.created_at) for row in rows]
+    where = [
+        agents.visible(ctx),
+        or_(Agent.updated_at >= since, Agent.last_seen_at >= since),
+        Agent.updated_at < begins,
+    ]
+    if board_id is not None:
+        where.append(Agent.board_id == board_id)
+    rows = await ctx.all(select(Agent).where(*where).order_by(Agent.updated_at, Agent.id).limit(LIMIT))
+    return [_event("agent.replayed", row.id, row.updated_at) for row in rows]
+
+
+def _event(
+    kind: str, subject_id: UUID, at: datetime, *, task_id: UUID | None = None, activity_id: UUID | None = None
+) -> Event:
+    return Event(
+        seq=0, xid=0, kind=kind, subject_id=subject_id, at=at, task_id=task_id, activity_id=activity_id,
+        actor_kind="system",
+    )  # fmt: skip

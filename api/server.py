@@ -1,0 +1,100 @@
+"""Running the server: the embedded database if none is named, the port, the signals."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import Any
+
+import structlog
+import uvicorn
+
+from api.app import Application, create_app
+from api.domain.authentication.tokens import LocalToken
+from api.domain.database.embedded import DataFolderInUse, EmbeddedPostgres, OlderDatabase
+from api.logs import configure_logging
+from api.schema.graphiql import is_built
+from api.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class CannotStart(Exception):
+    """The server cannot start; the message is for the operator."""
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, which ends the event streams before it waits for requests to finish."""
+
+    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+        super().__init__(config)
+        self._application = application
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Stop accepting, end streams with a cursor, finish requests."""
+        for server in self.servers:
+            server.close()
+        await self._application.drain()
+        await super().shutdown(sockets)
+
+
+def serve(settings: Settings) -> int:
+    """Serve until a signal comes; returns the exit code."""
+    configure_logging(settings)
+    embedded = None
+    url = settings.database_url
+    try:
+        if not url:
+            settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+            embedded = EmbeddedPostgres(settings.data)
+            url = embedded.start()
+        return _run(settings, url)
+    except (DataFolderInUse, OlderDatabase) as error:
+        raise CannotStart(str(error)) from None
+    finally:
+        if embedded is not None:
+            embedded.stop()
+
+
+def _run(settings: Settings, url: str) -> int:
+    for name in ("RQ_REDIS_URL", "RATE_LIMIT_REDIS_URL"):
+        if os.environ.get(name):
+            log.warning(
+                "settings.ignored",
+                variable=name,
+                reason="jobs and limits live in PostgreSQL and this process",
+            )
+    token = LocalToken(settings.local_auth_token.get_secret_value(), settings.data)
+    made = settings.auth_mode == "local" and token.ensure()
+    application = create_app(settings, url)
+    config = uvicorn.Config(
+        application, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=7, ws="websockets-sansio", ws_max_size=settings.max_body_bytes, lifespan="on",
+        proxy_headers=False, backlog=1024,
+    )  # fmt: skip
+    server = Server(config, application)
+    _announce(settings, token if settings.auth_mode == "local" else None, made)
+    asyncio.run(server.serve())
+    if not server.started:
+        raise CannotStart(f"The server could not start on {settings.host}:{settings.port}; the log says why.")
+    return 0
+
+
+def _announce(settings: Settings, token: LocalToken | None, made: bool) -> None:
+    """Where the playground is and how to get in. A token is shown only when it was made just now."""
+    out = sys.stderr
+    print(f"Mission Control: playground and GraphQL at {settings.public_url}/graphql", file=out)
+    if not is_built():
+        print("  The playground page is not built yet: `make playground`. The API works without it.", file=out)
+    if token is not None and not token.configured:
+        if made:
+            print(
+                f"  A token was made for you. Paste it into the playground's token field:\n  {token.value}",
+                file=out,
+            )
+        print(
+            f"  The token is kept in {settings.data / 'local-token'}; `mission-control token show` prints it.",
+            file=out,
+        )
+    out.flush()
