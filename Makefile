@@ -47,9 +47,9 @@ test-external: $(VENV)/.dev
 	$(call say,a second database server)
 	@$(BIN)/pytest tests/external -p no:xdist $(ARGS)
 
-test-clients: $(VENV)/.dev
+test-clients: $(VENV)/.dev $(VENV)/.node
 	$(call say,installing the npm clients)
-	@$(BIN)/python tests/clients/node.py ci --prefix tests/clients
+	@$(BIN)/python tests/clients/node.py ci --silent
 	$(call say,clients of other makers)
 	@$(BIN)/pytest tests/clients -p no:xdist $(ARGS)
 

@@ -44,7 +44,9 @@ def configure_logging(settings: Settings) -> None:
         else [
             structlog.processors.format_exc_info,
             _scrubbed,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
         ]
     )
     formatter = structlog.stdlib.ProcessorFormatter(

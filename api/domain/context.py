@@ -74,6 +74,7 @@ class Context:
         self.loading: set[asyncio.Task[None]] = set()
         #: The operation's checked document, for the schema.
         self.document: Any = None
+        self.operation: Any = None
         self.last_cursor: Cursor | None = None
         self._lock = asyncio.Lock()
         self._moment: AsyncSession | None = None

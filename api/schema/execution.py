@@ -81,7 +81,7 @@ class Executor:
             self._check_introspection(ctx, prepared)
         except DomainError as error:
             raise Refused([GraphQLError(error.message, original_error=error)]) from None
-        ctx.document = prepared.document
+        ctx.document, ctx.operation = prepared.document, operation.operation
         return operation.operation
 
     def _check_introspection(self, ctx: Context, prepared: Prepared) -> None:
@@ -113,6 +113,9 @@ class Executor:
 
     async def stream(self, ctx: Context, params: Params) -> AsyncGenerator[Answer, None]:
         """Run a prepared operation as a stream; each event's reads are a moment of their own."""
+        if ctx.operation is not OperationType.SUBSCRIPTION:
+            yield await self.execute(ctx, params)
+            return
         results = self.schema.subscribe(
             params.query,
             variable_values=params.variables,

