@@ -8,9 +8,17 @@ from typing import Any
 
 import pytest
 
+from api.logs import configure_logging
+from api.settings import load_settings
 from tests.support.databases import Databases
 from tests.support.server import RunningServer, settings_for
 from tests.support.world import World
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet() -> None:
+    """Log lines are looked at where a test is about them."""
+    configure_logging(load_settings(log_level="CRITICAL"))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -229,7 +229,7 @@ class Context:
 
     async def follow(
         self, scope: Scope, after: Cursor | None, gate: Callable[[], Awaitable[Any]]
-    ) -> AsyncIterator[tuple[Event, Cursor]]:
+    ) -> AsyncGenerator[tuple[Event, Cursor], None]:
         """The events of `scope` after a cursor, for as long as the caller has the right to them.
 
         `gate` is asked again whenever an access event touches the caller; a credential's own end is a timer.
@@ -250,7 +250,7 @@ class Context:
         except TimeoutError:
             raise self._ended(cursor, "The credentials of this stream have expired.") from None
         finally:
-            await stream.aclose()  # type: ignore[attr-defined]
+            await stream.aclose()
 
     async def _next(self, stream: AsyncIterator[tuple[Event, Cursor]]) -> tuple[Event, Cursor]:
         expires = self.actor.expires_at

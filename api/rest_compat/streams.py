@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -52,27 +53,31 @@ async def respond(
         after = await ctx.cursor()
     await ctx.end_moment()
 
-    async def events() -> AsyncIterator[tuple[Event, Cursor | None]]:
+    async def events() -> AsyncGenerator[tuple[Event, Cursor | None], None]:
         if replayed and since is not None:
             for event in await before_log(ctx, source.topic, board_id, since):
                 yield event, None
             await ctx.end_moment()
-        async for event, cursor in ctx.follow(scope, after, gate):
-            if event.topic == source.topic and (since is None or event.at >= since):
-                yield event, cursor
+        async with aclosing(ctx.follow(scope, after, gate)) as followed:
+            async for event, cursor in followed:
+                if event.topic == source.topic and (since is None or event.at >= since):
+                    yield event, cursor
 
     async def frames() -> AsyncIterator[bytes]:
         try:
-            async for item in pinged(events(), PING_SECONDS):
-                if item is None:
-                    yield f": ping - {datetime.now(UTC).isoformat(sep=' ')}\r\n\r\n".encode()
-                    continue
-                event, cursor = item
-                payload = await source.payload(ctx, event, query)
-                await ctx.end_moment()
-                if payload is not None:
-                    place = f"id: {cursor}\r\n".encode() if cursor else b""
-                    yield (place + b"event: " + source.name.encode() + b"\r\ndata: " + to_json(payload) + b"\r\n\r\n")
+            async with aclosing(pinged(events(), PING_SECONDS)) as items:
+                async for item in items:
+                    if item is None:
+                        yield f": ping - {datetime.now(UTC).isoformat(sep=' ')}\r\n\r\n".encode()
+                        continue
+                    event, cursor = item
+                    payload = await source.payload(ctx, event, query)
+                    await ctx.end_moment()
+                    if payload is not None:
+                        place = f"id: {cursor}\r\n".encode() if cursor else b""
+                        yield (
+                            place + b"event: " + source.name.encode() + b"\r\ndata: " + to_json(payload) + b"\r\n\r\n"
+                        )
         except DomainError as error:
             yield f": ended {error.code.name} {error.details.get('cursor') or ''}\r\n\r\n".encode()
         finally:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from graphql import GraphQLError, OperationType
@@ -145,18 +146,19 @@ async def _once(answer: Answer) -> AsyncIterator[Answer]:
 def _event_stream(answers: AsyncIterator[Answer]) -> Response:
     async def frames() -> AsyncIterator[bytes]:
         yield b":\n\n"
-        async for answer in pinged(answers, PING_SECONDS):
-            if answer is None:
-                yield b": ping\n\n"
-            else:
-                yield b"event: next\ndata: " + to_json(answer.body) + b"\n\n"
+        async with aclosing(pinged(answers, PING_SECONDS)) as items:
+            async for answer in items:
+                if answer is None:
+                    yield b": ping\n\n"
+                else:
+                    yield b"event: next\ndata: " + to_json(answer.body) + b"\n\n"
         yield b"event: complete\ndata:\n\n"
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(frames(), headers=headers, media_type=f"{EVENT_STREAM}; charset=utf-8")
 
 
-async def pinged(source: AsyncIterator[Any], seconds: float) -> AsyncIterator[Any]:
+async def pinged(source: AsyncIterator[Any], seconds: float) -> AsyncGenerator[Any, None]:
     """The source's items, with None whenever it was silent for so long; the source is never cancelled by that."""
     pending: asyncio.Future[Any] | None = None
     try:

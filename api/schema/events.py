@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -284,9 +285,10 @@ async def _board_stream(ctx: Context, board_id: str, after: str | None, *topics:
     access.signed_in(ctx.actor)
     await gate()
     await ctx.end_moment()
-    async for row, cursor in ctx.follow(Scope(board_id=wanted), start, gate):
-        if row.topic in (topics or _TYPES):
-            yield event_of(row, cursor)
+    async with aclosing(ctx.follow(Scope(board_id=wanted), start, gate)) as events:
+        async for row, cursor in events:
+            if row.topic in (topics or _TYPES):
+                yield event_of(row, cursor)
 
 
 async def _organization_stream(ctx: Context, after: str | None, *topics: str) -> AsyncGenerator[Any, None]:
@@ -298,9 +300,10 @@ async def _organization_stream(ctx: Context, after: str | None, *topics: str) ->
         if not access.sees_organization(ctx.actor, organization_id):
             raise Invalid("The organisation is out of reach.")
 
-    async for row, cursor in ctx.follow(Scope(organization_id=organization_id), start, gate):
-        if row.topic in topics and access.may_see_event(ctx.actor, row.organization_id, row.board_id):
-            yield event_of(row, cursor)
+    async with aclosing(ctx.follow(Scope(organization_id=organization_id), start, gate)) as events:
+        async for row, cursor in events:
+            if row.topic in topics and access.may_see_event(ctx.actor, row.organization_id, row.board_id):
+                yield event_of(row, cursor)
 
 
 @strawberry.type
@@ -311,8 +314,9 @@ class EventSubscription:
     async def board_events(
         self, info: Info, board_id: BoardId, after: After = None
     ) -> AsyncGenerator[BoardEvent, None]:
-        async for event in _board_stream(info.context, board_id, after):
-            yield event
+        async with aclosing(_board_stream(info.context, board_id, after)) as events:
+            async for event in events:
+                yield event
 
     @strawberry.subscription(description="What happens to a board's tasks and their comments.")
     async def task_events(
@@ -321,23 +325,26 @@ class EventSubscription:
     ) -> AsyncGenerator[TaskEvent, None]:  # fmt: skip
         task_id = optional_uuid(filter.task_id, "taskId") if filter else None
         kinds = set(filter.kinds) if filter and filter.kinds is not None else None
-        async for event in _board_stream(info.context, board_id, after, "task"):
-            if (task_id is None or event.event.task_id == task_id) and (kinds is None or event.kind in kinds):
-                yield event
+        async with aclosing(_board_stream(info.context, board_id, after, "task")) as events:
+            async for event in events:
+                if (task_id is None or event.event.task_id == task_id) and (kinds is None or event.kind in kinds):
+                    yield event
 
     @strawberry.subscription(description="What happens to a board's approvals.")
     async def approval_events(
         self, info: Info, board_id: BoardId, after: After = None
     ) -> AsyncGenerator[ApprovalEvent, None]:
-        async for event in _board_stream(info.context, board_id, after, "approval"):
-            yield event
+        async with aclosing(_board_stream(info.context, board_id, after, "approval")) as events:
+            async for event in events:
+                yield event
 
     @strawberry.subscription(description="What is written into a board's memory.")
     async def memory_events(
         self, info: Info, board_id: BoardId, after: After = None
     ) -> AsyncGenerator[MemoryEvent, None]:
-        async for event in _board_stream(info.context, board_id, after, "memory"):
-            yield event
+        async with aclosing(_board_stream(info.context, board_id, after, "memory")) as events:
+            async for event in events:
+                yield event
 
     @strawberry.subscription(description="What happens to a board's agents, or to all agents that the caller sees.")
     async def agent_events(
@@ -350,8 +357,9 @@ class EventSubscription:
             _organization_stream(ctx, after, "agent") if board_id is None
             else _board_stream(ctx, board_id, after, "agent")
         )  # fmt: skip
-        async for event in stream:
-            yield event
+        async with aclosing(stream) as events:
+            async for event in events:
+                yield event
 
     @strawberry.subscription(description="Activity as it happens on boards that the caller reads.")
     async def activity(
@@ -363,12 +371,13 @@ class EventSubscription:
         board_id = filter.board_id if filter else None
         topics = tuple(_TYPES)
         stream = _organization_stream(ctx, after, *topics) if board_id is None else _board_stream(ctx, board_id, after)
-        async for event in stream:
-            if event.event.activity_id is None:
-                continue
-            found = (await load_event_activity(ctx, [event]))[0]
-            if found is not None and _matches(found.row, filter):
-                yield ActivityEvent(cursor=event.cursor, at=event.at, activity=found)
+        async with aclosing(stream) as events:
+            async for event in events:
+                if event.event.activity_id is None:
+                    continue
+                found = (await load_event_activity(ctx, [event]))[0]
+                if found is not None and _matches(found.row, filter):
+                    yield ActivityEvent(cursor=event.cursor, at=event.at, activity=found)
 
 
 def _matches(row: ActivityRow, filter: ActivityFilter | None) -> bool:

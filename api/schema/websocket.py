@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import aclosing
 from typing import Any
 
 import structlog
@@ -150,11 +151,12 @@ class GraphQLSocket:
             ctx = self._context(await ctx.services.authenticator.authenticate(self.credentials))
             params = Params.of(payload)
             self.executor.prepare(ctx, params)
-            async for answer in self.executor.stream(ctx, params):
-                if answer.is_request_error and not self._is_end_of_stream(answer.body):
-                    await self._send({"id": operation_id, "type": "error", "payload": answer.body["errors"]})
-                    return
-                await self._send({"id": operation_id, "type": "next", "payload": answer.body})
+            async with aclosing(self.executor.stream(ctx, params)) as answers:
+                async for answer in answers:
+                    if answer.is_request_error and not self._is_end_of_stream(answer.body):
+                        await self._send({"id": operation_id, "type": "error", "payload": answer.body["errors"]})
+                        return
+                    await self._send({"id": operation_id, "type": "next", "payload": answer.body})
             await self._send({"id": operation_id, "type": "complete"})
         except Refused as refused:
             answer = self.executor.refusal(ctx, refused.errors)

@@ -1,4 +1,4 @@
-"""Clients of other makers, run for real: the GraphQL-over-HTTP audits, graphql-ws, graphql-sse, graphql-codegen, gql."""
+"""Clients of other makers, run for real: the HTTP audits, graphql-ws, graphql-sse, graphql-codegen, gql-cli."""
 
 from __future__ import annotations
 

@@ -16,7 +16,6 @@ from sqlalchemy import make_url
 from api.domain.database import Database, asyncpg_arguments, migrate
 from api.domain.database.embedded import EmbeddedPostgres
 
-
 T = TypeVar("T")
 
 

@@ -18,13 +18,18 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10, write_timeout_seconds: int = 15) -> None:
         self.url = url
+        # A transaction of ours that idles longer than this is ended by the server: it would hold up the streams,
+        # which read only below the oldest running transaction.
+        limit = str(write_timeout_seconds * 1000)
+        session = {
+            "application_name": "mission-control", "timezone": "UTC", "idle_in_transaction_session_timeout": limit,
+        }  # fmt: skip
         self.engine: AsyncEngine = create_async_engine(
-            url, pool_size=pool_size, max_overflow=0, pool_timeout=10, pool_pre_ping=False,
-            connect_args={"server_settings": {"application_name": "mission-control", "timezone": "UTC"}, "timeout": 10},
+            url, pool_size=pool_size, max_overflow=0, pool_timeout=10,
+            connect_args={"server_settings": session, "timeout": 10},
         )  # fmt: skip
         self._reads = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._statements = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self.write_timeout_ms = write_timeout_seconds * 1000
 
     def moment(self) -> AsyncSession:
         """A session whose reads all see one snapshot; it cannot write."""
@@ -32,11 +37,7 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """A read-committed transaction, committed at the end of the block, rolled back on any error.
-
-        A transaction that idles longer than the write time limit is ended by the server, so that it cannot hold up
-        the streams, which read only below the oldest running transaction.
-        """
+        """A read-committed transaction, committed at the end of the block, rolled back on any error."""
         session = AsyncSession(self.engine, expire_on_commit=False, autoflush=True)
         async with session, session.begin():
             yield session

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import asyncpg
@@ -117,7 +118,7 @@ class EventHub:
 
     async def follow(
         self, scope: Scope, after: Cursor | None, wants: Callable[[Event], bool] = lambda event: False
-    ) -> AsyncIterator[tuple[Event, Cursor]]:
+    ) -> AsyncGenerator[tuple[Event, Cursor], None]:
         """Every event of `scope` after the cursor (omitted: from now), each once, with the cursor that follows it.
 
         Events of topic `access` for which `wants` answers true come along whatever their scope; they are how a
@@ -149,12 +150,13 @@ class EventHub:
                         break
                     cursor = cursor.advance(event.xid, event.seq)
                     yield event, cursor
-            async for event in self._live(subscriber, cursor):
-                if event.topic != "access" or scope.holds(event):
-                    if not cursor.is_new(event.xid, event.seq):
-                        continue
-                    cursor = cursor.advance(event.xid, event.seq)
-                yield event, cursor
+            async with aclosing(self._live(subscriber, cursor)) as live:
+                async for event in live:
+                    if event.topic != "access" or scope.holds(event):
+                        if not cursor.is_new(event.xid, event.seq):
+                            continue
+                        cursor = cursor.advance(event.xid, event.seq)
+                    yield event, cursor
         finally:
             self._subscribers.discard(subscriber)
 
@@ -165,7 +167,7 @@ class EventHub:
             await event_log.check(session, after)
             return after
 
-    async def _live(self, subscriber: Subscriber, cursor: Cursor) -> AsyncIterator[Event]:
+    async def _live(self, subscriber: Subscriber, cursor: Cursor) -> AsyncGenerator[Event, None]:
         while True:
             while subscriber.queue:
                 event = subscriber.queue.popleft()
