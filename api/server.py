@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from typing import Any
 
@@ -30,6 +31,13 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, application: Application) -> None:
         super().__init__(config)
         self._application = application
+
+    async def serve(self, sockets: Any = None) -> None:
+        """Serve until SIGTERM or SIGINT. Signals end here: uvicorn would raise them again and so skip our own end."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        await self._serve(sockets)
 
     async def shutdown(self, sockets: Any = None) -> None:
         """Stop accepting, end streams with a cursor, finish requests."""

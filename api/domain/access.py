@@ -181,13 +181,6 @@ def redacts(actor: Actor, board: Board) -> User:
     return person(actor)
 
 
-def sees_addresses(actor: Actor, organization_id: UUID) -> bool:
-    """E-mail addresses are shown to administrators of the organisation."""
-    return isinstance(actor, User) and (
-        (member := actor.memberships.get(organization_id)) is not None and member.is_admin
-    )
-
-
 def may_see_event(actor: Actor, organization_id: UUID | None, board_id: UUID | None) -> bool:
     """Whether an event of the organisation's log is for the caller's eyes."""
     if not sees_organization(actor, organization_id):

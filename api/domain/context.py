@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.domain.actor import ANONYMOUS, Actor, Agent, User
 from api.domain.database import Database
 from api.domain.database.base import now as utc_now
-from api.domain.errors import Code, DomainError, Unauthenticated
+from api.domain.errors import Code, DomainError, Invalid, Unauthenticated
 from api.domain.events.cursor import Cursor
 from api.domain.events.hub import EventHub
 from api.domain.events.log import Scope, cursor_of
@@ -136,12 +136,19 @@ class Context:
         return cursor
 
     async def end_moment(self) -> None:
-        """Give the connection back; the next read begins a new moment."""
+        """Give the connection back; the next read begins a new moment. Loads that nobody waits for any more end."""
+        current = asyncio.current_task()
+        pending = [task for task in self.loading if task is not current]
+        for task in pending:
+            task.cancel()
+        if pending:
+            await asyncio.gather(*pending, return_exceptions=True)
         async with self._lock:
             self.memo.clear()
             if self._moment is not None:
                 moment, self._moment = self._moment, None
-                await moment.close()
+                # Shielded: a client that leaves now must not take the connection with it.
+                await asyncio.shield(moment.close())
 
     # -- writing --------------------------------------------------------------------------------------------------
 
@@ -296,4 +303,7 @@ def naive_utc(moment: datetime | None) -> datetime | None:
     """A client's time as it is stored: aware values are converted to UTC, naive ones are taken as UTC."""
     if moment is None or moment.tzinfo is None:
         return moment
-    return moment.astimezone(UTC).replace(tzinfo=None)
+    try:
+        return moment.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        raise Invalid("The time is out of range.") from None

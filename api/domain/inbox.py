@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, literal, select, true
+from sqlalchemy import func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PgUUID
 from sqlalchemy.orm import aliased
@@ -43,10 +43,13 @@ async def inboxes(ctx: Context, agent_ids: Sequence[UUID], after: str | None, fi
     if start.epoch != epoch:
         start = Cursor(epoch, 0, 0)
     each = select(func.unnest(literal(list(agent_ids), ARRAY(PgUUID(as_uuid=True)))).label("agent")).subquery()
+    # Of others, only what concerns boards that the caller reads.
+    theirs = or_(Job.agent_id == actor.id, access.reachable_boards(actor, Job.board_id))
     inner = (
         select(Job)
         .where(
             Job.agent_id == each.c.agent,
+            theirs,
             Job.kind == "message",
             start.condition(Job.xid, Job.seq),
             Job.xid < HORIZON,

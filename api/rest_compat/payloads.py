@@ -60,6 +60,8 @@ async def memory_payload(ctx: Context, event: Event, query: Any) -> dict[str, An
 
 async def agent_payload(ctx: Context, event: Event, query: Any) -> dict[str, Any] | None:
     """The agent as it is now, or that it is gone."""
+    if event.organization_id and not events.may_see(ctx, event):
+        return None
     if event.kind == "agent.deleted":
         return {"type": "agent.deleted", "agent_id": event.subject_id}
     agent = await events.agent_now(ctx, event)

@@ -18,7 +18,7 @@ from api.domain.events.cursor import Cursor
 from api.domain.events.log import Scope, check
 from api.domain.events.tables import Event
 from api.schema.endpoint import pinged
-from api.schema.gates import organization_of
+from api.schema.gates import listed_board, organization_of
 from api.schema.http import Context
 from api.schema.replay import before_log, start_since
 
@@ -42,6 +42,14 @@ async def respond(
 ) -> Response:  # fmt: skip
     """Open the stream. What can be refused is refused before it begins."""
     board_id = path.get("board_id") or getattr(query, "board_id", None)
+    if board_id is not None and "board_id" not in path:
+        await listed_board(ctx, board_id)
+        inner, named = gate, board_id
+
+        async def gate() -> None:
+            await inner()
+            await listed_board(ctx, named)
+
     scope = Scope(board_id=board_id) if board_id else Scope(organization_id=organization_of(ctx))
     since, after, replayed = _time(query.since), None, False
     if last := request.headers.get("last-event-id"):
@@ -91,6 +99,6 @@ def _time(text: str | None) -> datetime | None:
     """A `since` value; anything unreadable means now, as it always did."""
     try:
         found = datetime.fromisoformat((text or "").strip())
-    except ValueError:
+        return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+    except (ValueError, OverflowError):
         return None
-    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found

@@ -22,11 +22,11 @@ from starlette.routing import Route as StarletteRoute
 from api.domain.errors import RETRYABLE, Code, DomainError, Invalid
 from api.rest_compat import streams, wire
 from api.rest_compat.shapes import FILLS, Fill
-from api.schema.gates import anybody
+from api.schema.gates import BOARD_PART, anybody
 from api.schema.http import (
     Accepts,
     Context,
-    check_no_nul,
+    check_text,
     credentials_of,
     new_context,
     parse_json,
@@ -130,45 +130,50 @@ def stream(path: str, source: streams.Stream, **rest: Any) -> Row:
 async def answer(row: Row, request: Request) -> Response:
     """Run a row for a request."""
     services = services_of(request)
-    raw, body = await _read(row, request, services.settings.max_body_bytes)
+    body = await _read(row, request, services.settings.max_body_bytes)
     credentials = credentials_of(request, row.who)
     ctx = new_context(request, await services.authenticator.authenticate(credentials), credentials)
     try:
         path, problems = _bind_path(row, request)
-        if not problems:
-            await row.gate(ctx, path)
+        gate = row.gate if not problems else BOARD_PART.get(row.gate, anybody)
+        if gate is not anybody and all(name in path for name in row.path_names if not problems or name == "board_id"):
+            await gate(ctx, path)
         query = _validated(row.query, _query(request), "query", problems)
-        sent = _bind_body(row, raw, body, problems)
+        sent = _bind_body(row, body, problems)
         if problems:
             raise Invalid("The request is not valid.", detail=problems)
         if row.stream is not None:
             assert query is not None
             return await streams.respond(row.stream, ctx, path, query, request, lambda: row.gate(ctx, path))
         arguments = _arguments(row, path, query, sent)
+        try:
+            result = await row.resolver(ctx, **arguments)
+        except Invalid as error:
+            raise _with_input(error, body) from None
         return Response(
-            to_json(await _shape(row, ctx, await row.resolver(ctx, **arguments))),
+            to_json(await _shape(row, ctx, result)),
             media_type="application/json",
         )
     finally:
-        if row.stream is None:
-            await ctx.end_moment()
+        # A stream that has begun holds no connection; whatever else happened, this request gives its own back.
+        await ctx.end_moment()
 
 
 # -- binding ----------------------------------------------------------------------------------------------------------
 
 
-async def _read(row: Row, request: Request, limit: int) -> tuple[bytes, Any]:
-    """The raw and the parsed body; broken JSON is refused before anything else is asked."""
+async def _read(row: Row, request: Request, limit: int) -> Any:
+    """The parsed body; broken JSON is refused before anything else is asked."""
     if row.body is None:
-        return b"", None
+        return None
     raw = await read_body(request, limit)
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not raw:
-        return raw, None
+        return None
     if media and media != "application/json" and not (media.startswith("application/") and media.endswith("+json")):
-        return raw, raw.decode("utf-8", "replace")
+        return raw.decode("utf-8", "replace")
     try:
-        return raw, parse_json(raw)
+        return parse_json(raw)
     except ValueError as error:
         position = getattr(error, "pos", getattr(error, "start", 0))
         reason = getattr(error, "msg", None) or getattr(error, "reason", None) or str(error)
@@ -200,7 +205,7 @@ def _query(request: Request) -> dict[str, str]:
     return dict(request.query_params)
 
 
-def _bind_body(row: Row, raw: bytes, body: Any, problems: list[dict[str, Any]]) -> wire.Model | None:
+def _bind_body(row: Row, body: Any, problems: list[dict[str, Any]]) -> wire.Model | None:
     if row.body is None:
         return None
     if body is None:
@@ -213,7 +218,7 @@ def _bind_body(row: Row, raw: bytes, body: Any, problems: list[dict[str, Any]]) 
              "msg": "Input should be a valid dictionary or object to extract fields from"}
         )  # fmt: skip
         return None
-    check_no_nul(raw, body)
+    check_text(body)
     return _validated(row.body, body, "body", problems)
 
 
@@ -229,6 +234,14 @@ def _validated(model: type[wire.Model], values: Any, place: str, problems: list[
                 shown["input"] = None
             problems.append(shown)
         return None
+
+
+def _with_input(error: Invalid, body: Any) -> Invalid:
+    """Rules know which field is wrong, the request knows what was sent there."""
+    for entry in error.detail if isinstance(error.detail, list) else ():
+        if entry.get("input") is None and entry["loc"][0] == "body":
+            entry["input"] = body if len(entry["loc"]) == 1 else (body or {}).get(entry["loc"][1])
+    return error
 
 
 def _plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 from sqlalchemy import ColumnElement
 
-from api.domain import activity
+from api.domain import access, activity
 from api.domain.activity.tables import ActivityEvent as ActivityRow
 from api.domain.boards.tables import Board as BoardRow
 from api.domain.context import Context
@@ -56,7 +56,7 @@ async def load_boards(ctx: Context, rows: Sequence[Activity]) -> list[Board | No
     """The board of each row."""
     from api.schema.boards import Board
 
-    found = await by_ids(ctx, BoardRow, [one.row.board_id for one in rows])
+    found = await by_ids(ctx, BoardRow, [one.row.board_id for one in rows], access.reachable_boards(ctx.actor))
     return [Board.of(found[one.row.board_id]) if one.row.board_id in found else None for one in rows]
 
 

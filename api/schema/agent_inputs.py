@@ -68,6 +68,7 @@ class DeleteAgentInput:
     """Input of `deleteAgent`."""
 
     id: strawberry.ID = strawberry.field(description="The agent; one that is gone already is no error.")
+    client_mutation_id: str | None = optional("An idempotency key, good for a day.")
 
 
 @strawberry.input(description="A sign of life.")
@@ -76,3 +77,4 @@ class SendHeartbeatInput:
 
     agent_id: strawberry.ID | None = optional("Which agent; an agent may leave it out.")
     status: str | None = optional("A status text of the agent's own.")
+    client_mutation_id: str | None = optional("An idempotency key, good for a day.")

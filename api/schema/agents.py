@@ -16,10 +16,8 @@ from api.domain import access
 from api.domain.actor import Agent as AgentActor
 from api.domain.agents import operations, rules
 from api.domain.agents.tables import Agent as AgentRow
-from api.domain.boards import operations as board_operations
 from api.domain.boards.tables import Board as BoardRow
 from api.domain.context import Context
-from api.domain.errors import Forbidden
 from api.domain.paging import Listing, OffsetPage, Slice, by_ids, offset_page
 from api.schema.agent_inputs import (
     AgentFilter,
@@ -31,8 +29,9 @@ from api.schema.agent_inputs import (
     UpdateAgentInput,
 )
 from api.schema.batching import Info, batch_field
+from api.schema.gates import listed_board
 from api.schema.inbox import Inbox, load_inboxes
-from api.schema.mutations import Payload, mutate, secret_description
+from api.schema.mutations import Payload, delete_once, mutate, secret_description
 from api.schema.node import Actor, Node
 from api.schema.paging import After, Before, Connection, First, Last, connect_one
 from api.schema.scalars import as_uuid, given, optional_uuid, shape
@@ -57,7 +56,8 @@ async def load_boards(ctx: Context, agents: Sequence[Agent]) -> list[Board | Non
     """The board of each agent."""
     from api.schema.boards import Board
 
-    rows = await by_ids(ctx, BoardRow, [agent.row.board_id for agent in agents])
+    ids = [agent.row.board_id for agent in agents]
+    rows = await by_ids(ctx, BoardRow, ids, access.reachable_boards(ctx.actor))
     return [Board.of(rows[agent.row.board_id]) if agent.row.board_id in rows else None for agent in agents]
 
 
@@ -146,12 +146,6 @@ async def agent(ctx: Context, agent_id: UUID) -> Agent:
     return Agent.of(await operations.reachable(ctx, agent_id, write=False))
 
 
-async def administered_agent(ctx: Context, agent_id: UUID) -> Agent:
-    """One agent, for administrators of the active organisation."""
-    access.administrator(ctx.actor)
-    return await agent(ctx, agent_id)
-
-
 async def agent_page(
     ctx: Context, limit: int, offset: int, board_id: UUID | None = None, gateway_id: UUID | None = None
 ) -> OffsetPage:
@@ -160,22 +154,14 @@ async def agent_page(
         access.administrator(ctx.actor)
     where = [operations.visible(ctx)]
     if board_id is not None:
-        await _board_filter(ctx, board_id)
+        if not (isinstance(ctx.actor, AgentActor) and ctx.actor.is_main):
+            await listed_board(ctx, board_id)
         where.append(AgentRow.board_id == board_id)
     if gateway_id is not None:
         where.append(await operations.of_gateway(ctx, gateway_id))
     page = await offset_page(ctx, operations.listing(*where), limit, offset)
     page.rows = [Agent.of(row) for row in page.rows]
     return page
-
-
-async def _board_filter(ctx: Context, board_id: UUID) -> None:
-    board = await board_operations.find(ctx, board_id)
-    main = ctx.actor.kind == "agent" and getattr(ctx.actor, "board_id", None) is None
-    if main:
-        return
-    if board is None or not access.can_read_board(ctx.actor, board):
-        raise Forbidden("You have no access to this board.")
 
 
 async def create_agent(ctx: Context, draft: dict[str, Any], own_board: bool = False) -> Agent:
@@ -230,14 +216,14 @@ class UpdateAgentPayload(Payload):
 
 
 @strawberry.type(description="The agent is gone.")
-class DeleteAgentPayload:
+class DeleteAgentPayload(Payload):
     """Payload of `deleteAgent`."""
 
     agent_id: strawberry.ID = strawberry.field(description="The agent that was.")
 
 
 @strawberry.type(description="The agent after its sign of life.")
-class SendHeartbeatPayload:
+class SendHeartbeatPayload(Payload):
     """Payload of `sendHeartbeat`."""
 
     agent: Agent = strawberry.field(description="The agent.")
@@ -287,7 +273,7 @@ class AgentMutation:
             change["board_id"] = optional_uuid(change["board_id"], "boardId")
         return await mutate(
             info, input, lambda: operations.update_agent(info.context, as_uuid(input.id), change),
-            lambda ctx, ids: by_ids(ctx, AgentRow, ids), lambda row: {"agent": Agent.of(row)}, UpdateAgentPayload,
+            _reload, lambda row: {"agent": Agent.of(row)}, UpdateAgentPayload,
         )  # fmt: skip
 
     @strawberry.mutation(description="Take an agent away; its work in progress returns to the inbox.")
@@ -297,12 +283,20 @@ class AgentMutation:
         if ctx.actor.kind == "agent":
             access.lead(ctx.actor)
         access.signed_in(ctx.actor)
-        await operations.delete_agent(ctx, agent_id, by_lead_on=lead_of)
-        return DeleteAgentPayload(agent_id=strawberry.ID(str(agent_id)))
+        return await delete_once(
+            info, input, agent_id, lambda: operations.delete_agent(ctx, agent_id, by_lead_on=lead_of),
+            lambda gone: {"agent_id": gone}, DeleteAgentPayload,
+        )  # fmt: skip
 
     @strawberry.mutation(description="A sign of life: an agent for itself, or an administrator for an agent.")
     async def send_heartbeat(self, info: Info, input: SendHeartbeatInput) -> SendHeartbeatPayload:
         values = given(input)
         agent_id = optional_uuid(values.get("agent_id"), "agentId")
-        row = await operations.send_heartbeat(info.context, agent_id, values.get("status"))
-        return SendHeartbeatPayload(agent=Agent.of(row))
+        return await mutate(
+            info, input, lambda: operations.send_heartbeat(info.context, agent_id, values.get("status")), _reload,
+            lambda row: {"agent": Agent.of(row)}, SendHeartbeatPayload,
+        )  # fmt: skip
+
+
+async def _reload(ctx: Context, ids: Sequence[UUID]) -> dict[Any, Any]:
+    return await by_ids(ctx, AgentRow, ids, operations.visible(ctx))

@@ -12,6 +12,7 @@ import strawberry
 from sqlalchemy import ColumnElement
 from strawberry.scalars import JSON
 
+from api.domain import access
 from api.domain.approvals import operations
 from api.domain.approvals.tables import Approval as ApprovalRow
 from api.domain.boards import operations as board_operations
@@ -268,7 +269,7 @@ class ApprovalMutation:
         board_id = as_uuid(input.board_id, "boardId")
         return await mutate(
             info, input, lambda: operations.request_approval(info.context, board_id, draft),
-            lambda ctx, ids: by_ids(ctx, ApprovalRow, ids), lambda row: {"approval": Approval.of(row)},
+            _reload, lambda row: {"approval": Approval.of(row)},
             RequestApprovalPayload,
         )  # fmt: skip
 
@@ -277,7 +278,7 @@ class ApprovalMutation:
         change = given(input, "id", "client_mutation_id")
         return await mutate(
             info, input, lambda: operations.decide_approval(info.context, as_uuid(input.id), change),
-            lambda ctx, ids: by_ids(ctx, ApprovalRow, ids), lambda row: {"approval": Approval.of(row)},
+            _reload, lambda row: {"approval": Approval.of(row)},
             DecideApprovalPayload,
         )  # fmt: skip
 
@@ -294,7 +295,7 @@ class ApprovalMutation:
             return [decided[one] for one in ids]
 
         return await mutate_many(
-            info, input, decide_all, lambda ctx, ids: by_ids(ctx, ApprovalRow, ids),
+            info, input, decide_all, _reload,
             lambda rows: {"approvals": [Approval.of(row) for row in rows]}, DecideApprovalsPayload,
         )  # fmt: skip
 
@@ -309,3 +310,7 @@ def check_request(draft: Mapping[str, Any]) -> None:
     scores = draft.get("rubric_scores") or {}
     if not all(isinstance(score, int) and not isinstance(score, bool) for score in scores.values()):
         raise Invalid("rubricScores must hold whole numbers.", field="rubric_scores")
+
+
+async def _reload(ctx: Context, ids: Sequence[UUID]) -> dict[Any, Any]:
+    return await by_ids(ctx, ApprovalRow, ids, access.reachable_boards(ctx.actor, ApprovalRow.board_id))

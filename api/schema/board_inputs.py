@@ -116,3 +116,4 @@ class DeleteBoardInput:
     """Input of `deleteBoard`."""
 
     id: strawberry.ID = strawberry.field(description="The board.")
+    client_mutation_id: str | None = optional("An idempotency key, good for a day.")

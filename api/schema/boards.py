@@ -41,7 +41,7 @@ from api.schema.board_inputs import (
 )
 from api.schema.event_kinds import EventKind
 from api.schema.memory import MemoryEntry, MemoryFilter, memory_conditions
-from api.schema.mutations import Payload, mutate
+from api.schema.mutations import Payload, delete_once, mutate
 from api.schema.node import Node
 from api.schema.organizations import Organization
 from api.schema.paging import After, Before, Connection, First, Last, connect, connect_one
@@ -362,7 +362,7 @@ class UpdateBoardPayload(Payload):
 
 
 @strawberry.type(description="The board is gone, with everything on it.")
-class DeleteBoardPayload:
+class DeleteBoardPayload(Payload):
     """Payload of `deleteBoard`."""
 
     board_id: strawberry.ID = strawberry.field(description="The board that was.")
@@ -404,7 +404,7 @@ class BoardMutation:
         organization = optional_uuid(given(input).get("organization_id"), "organizationId")
         return await mutate(
             info, input, lambda: operations.create_board(info.context, _references(draft), organization),
-            lambda ctx, ids: by_ids(ctx, BoardRow, ids), lambda row: {"board": Board.of(row)}, CreateBoardPayload,
+            _reload, lambda row: {"board": Board.of(row)}, CreateBoardPayload,
         )  # fmt: skip
 
     @strawberry.mutation(description="Change a board; omitted fields stay, null clears.")
@@ -413,14 +413,16 @@ class BoardMutation:
         change.update(given(input.settings) if input.settings else {})
         return await mutate(
             info, input, lambda: operations.update_board(info.context, as_uuid(input.id), _references(change)),
-            lambda ctx, ids: by_ids(ctx, BoardRow, ids), lambda row: {"board": Board.of(row)}, UpdateBoardPayload,
+            _reload, lambda row: {"board": Board.of(row)}, UpdateBoardPayload,
         )  # fmt: skip
 
     @strawberry.mutation(description="Take a board away with everything on it.")
     async def delete_board(self, info: Info, input: DeleteBoardInput) -> DeleteBoardPayload:
         board_id = as_uuid(input.id)
-        await operations.delete_board(info.context, board_id)
-        return DeleteBoardPayload(board_id=strawberry.ID(str(board_id)))
+        return await delete_once(
+            info, input, board_id, lambda: operations.delete_board(info.context, board_id),
+            lambda gone: {"board_id": gone}, DeleteBoardPayload,
+        )  # fmt: skip
 
 
 def _references(change: dict[str, Any]) -> dict[str, Any]:
@@ -430,3 +432,7 @@ def _references(change: dict[str, Any]) -> dict[str, Any]:
         if name in found:
             found[name] = optional_uuid(found[name], name)
     return _times(found)
+
+
+async def _reload(ctx: Context, ids: Sequence[UUID]) -> dict[Any, Any]:
+    return await by_ids(ctx, BoardRow, ids, access.reachable_boards(ctx.actor))

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import strawberry
 
+from api.domain import access
 from api.domain.activity.tables import ActivityEvent
 from api.domain.context import Context
 from api.domain.paging import OffsetPage, by_ids, offset_page
@@ -34,7 +35,8 @@ async def load_tasks(ctx: Context, rows: Sequence[Any]) -> list[Task | None]:
     """The task of each row."""
     from api.schema.tasks import Task
 
-    found = await by_ids(ctx, TaskRow, [one.row.task_id for one in rows])
+    mine = access.reachable_boards(ctx.actor, TaskRow.board_id)
+    found = await by_ids(ctx, TaskRow, [one.row.task_id for one in rows], mine)
     return [Task.of(found[one.row.task_id]) if one.row.task_id in found else None for one in rows]
 
 
@@ -109,4 +111,4 @@ class CommentMutation:
 
 
 async def _reload(ctx: Context, ids: Sequence[UUID]) -> dict[Any, Any]:
-    return await by_ids(ctx, ActivityEvent, ids)
+    return await by_ids(ctx, ActivityEvent, ids, access.reachable_boards(ctx.actor, ActivityEvent.board_id))

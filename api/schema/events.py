@@ -218,10 +218,13 @@ async def memory_now(ctx: Context, event: Event) -> MemoryEntry | None:
     return MemoryEntry.of(row) if row is not None else None
 
 
+def may_see(ctx: Context, event: Event) -> bool:
+    """Whether an event of an organisation-wide stream is for the caller's eyes."""
+    return access.may_see_event(ctx.actor, event.organization_id, event.board_id)
+
+
 async def agent_now(ctx: Context, event: Event) -> Agent | None:
-    """The event's agent as it is now, if the caller sees it."""
-    if not access.may_see_event(ctx.actor, event.organization_id, event.board_id) and event.organization_id:
-        return None
+    """The event's agent as it is now."""
     row = (await by_ids(ctx, AgentRow, [event.subject_id])).get(event.subject_id)
     return Agent.of(row) if row is not None else None
 

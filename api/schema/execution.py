@@ -16,7 +16,7 @@ from api.domain.actor import Anonymous
 from api.domain.context import Context
 from api.domain.database import translate
 from api.domain.errors import RETRYABLE, Code, DomainError
-from api.schema.http import check_no_nul
+from api.schema.http import check_text
 from api.schema.limits import Documents, Prepared, Refused
 from api.settings import Settings
 
@@ -70,9 +70,8 @@ class Executor:
     def prepare(self, ctx: Context, params: Params) -> OperationType:
         """Check the request and remember its document; returns the kind of the operation. Raises `Refused`."""
         try:
-            check_no_nul(params.query, params.query)
-            if params.variables:
-                check_no_nul("\\u0000", params.variables)
+            check_text(params.query)
+            check_text(params.variables)
             if "\\u0000" in params.query:
                 raise DomainError("Text must not contain the character U+0000.", code=Code.BAD_USER_INPUT)
             prepared = self.documents.prepare(params.query)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ from api.domain.errors import Code, DomainError, Invalid
 from api.settings import Settings
 
 __all__ = [
-    "Accepts", "Context", "check_no_nul", "client_address", "credentials_from", "credentials_of", "new_context",
+    "Accepts", "Context", "check_text", "client_address", "credentials_from", "credentials_of", "new_context",
     "parse_json", "read_body", "services_of",
 ]  # fmt: skip
 
@@ -98,31 +99,35 @@ async def read_body(request: Request, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def check_no_nul(raw: bytes | str, value: Any) -> None:
-    """Refuse texts with U+0000, which no PostgreSQL text can hold; `raw` says cheaply whether one could be there."""
-    if (b"\\u0000" in raw if isinstance(raw, bytes) else "\\u0000" in raw or "\x00" in raw) and _has_nul(value):
-        raise Invalid("Text must not contain the character U+0000.")
-
-
-def _has_nul(value: Any) -> bool:
+def check_text(value: Any) -> None:
+    """Refuse texts that no PostgreSQL text can hold: with U+0000, or with half a surrogate pair."""
     stack = [value]
     while stack:
         one = stack.pop()
-        if isinstance(one, str) and "\x00" in one:
-            return True
-        if isinstance(one, dict):
+        if isinstance(one, str):
+            if "\x00" in one:
+                raise Invalid("Text must not contain the character U+0000.")
+            if not one.isascii() and any("\ud800" <= character <= "\udfff" for character in one):
+                raise Invalid("Text must not contain half a surrogate pair.")
+        elif isinstance(one, dict):
             stack += [*one.keys(), *one.values()]
         elif isinstance(one, list):
             stack += one
-    return False
 
 
 def parse_json(raw: bytes) -> Any:
     """The JSON of a body. Raises `ValueError` (also for bad UTF-8, endless nesting and numbers beyond reason)."""
     try:
-        return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
         raise ValueError("The JSON nests too deeply.") from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is out of range.")
+    return number
 
 
 def _refuse_constant(text: str) -> Any:

@@ -14,7 +14,6 @@ from api.domain import inbox
 from api.domain.actor import Agent as AgentActor
 from api.domain.context import Context
 from api.domain.jobs import Job
-from api.schema.node import Node
 from api.schema.scalars import Cursor, shape
 
 if TYPE_CHECKING:
@@ -45,10 +44,11 @@ class MessageReason(Enum):
 
 
 @strawberry.type(description="Something an agent was told.")
-class InboxMessage(Node):
+class InboxMessage:
     """A row of `jobs` with kind `message`."""
 
     row: strawberry.Private[Any]
+    id: strawberry.ID = strawberry.field(description="The UUID.")
     cursor: Cursor = strawberry.field(description="Its place; give it as `after` to go on behind it.")
     reason: MessageReason = strawberry.field(description="Why the agent is told.")
     text: str = strawberry.field(description="The words; the first line is a header that agents know.")

@@ -11,6 +11,7 @@ import strawberry
 from sqlalchemy import ColumnElement, cast
 from sqlalchemy.dialects.postgresql import JSONB
 
+from api.domain import access
 from api.domain.boards.tables import Board as BoardRow
 from api.domain.context import Context
 from api.domain.memory import operations
@@ -165,4 +166,4 @@ class MemoryMutation:
 
 
 async def _reload(ctx: Context, ids: Sequence[UUID]) -> dict[Any, Any]:
-    return await by_ids(ctx, MemoryRow, ids)
+    return await by_ids(ctx, MemoryRow, ids, access.reachable_boards(ctx.actor, MemoryRow.board_id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -62,3 +63,30 @@ async def mutate_many(
     outcome = await idempotency.once(ctx, key, info.field_name, work, reload)
     cursor = Cursor(outcome.cursor) if outcome.cursor else None
     return payload(cursor=cursor, client_mutation_id=key, **shape(outcome.rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What is left of something deleted."""
+
+    id: UUID
+
+
+async def delete_once(
+    info: Info,
+    input: Any,
+    gone_id: UUID,
+    work: Callable[[], Awaitable[Any]],
+    shape: Callable[[strawberry.ID], dict[str, Any]],
+    payload: type[P],
+) -> P:
+    """The same for deletions, of which only the id is left to answer with."""
+
+    async def delete() -> Gone:
+        await work()
+        return Gone(gone_id)
+
+    async def reload(_ctx: Context, ids: Sequence[UUID]) -> dict[Any, Any]:
+        return {one: Gone(one) for one in ids}
+
+    return await mutate(info, input, delete, reload, lambda row: shape(strawberry.ID(str(row.id))), payload)

@@ -15,27 +15,32 @@ from api.domain.activity.tables import ActivityEvent
 from api.domain.agents.tables import Agent as AgentRow
 from api.domain.approvals.tables import Approval as ApprovalRow
 from api.domain.boards.tables import Board as BoardRow
+from api.domain.boards.tables import BoardGroup as GroupRow
+from api.domain.boards.tables import Gateway as GatewayRow
 from api.domain.context import Context
+from api.domain.custom_fields.tables import CustomFieldDefinition
 from api.domain.errors import DomainError, Forbidden, Invalid, NotFound
 from api.domain.memory.tables import MemoryEntry as MemoryRow
 from api.domain.organizations.tables import Organization as OrganizationRow
+from api.domain.organizations.tables import OrganizationMember
 from api.domain.paging import by_ids
 from api.domain.tags import Tag as TagRow
 from api.domain.tasks.tables import Task as TaskRow
+from api.domain.users.tables import PersonalToken as TokenRow
 from api.domain.users.tables import User as UserRow
 from api.schema.activity import Activity
 from api.schema.agents import Agent
 from api.schema.approvals import Approval
 from api.schema.batching import Info
-from api.schema.boards import Board
+from api.schema.boards import Board, BoardGroup, Gateway
 from api.schema.comments import Comment
 from api.schema.memory import MemoryEntry
 from api.schema.node import Node
-from api.schema.organizations import Organization
+from api.schema.organizations import Member, Organization
 from api.schema.scalars import as_uuid
-from api.schema.tags import Tag
+from api.schema.tags import CustomField, Tag
 from api.schema.tasks import Task
-from api.schema.users import User
+from api.schema.users import PersonalToken, User
 
 Wrap = Callable[[Any], Node]
 
@@ -53,6 +58,11 @@ KINDS: dict[str, tuple[Any, Wrap, str]] = {
     "agent": (AgentRow, Agent.of, "agent"),
     "activity": (ActivityEvent, _activity, "board_id"),
     "tag": (TagRow, Tag.of, "organization_id"),
+    "field": (CustomFieldDefinition, CustomField.of, "organization_id"),
+    "group": (GroupRow, BoardGroup.of, "organization_id"),
+    "gateway": (GatewayRow, Gateway.of, "organization_id"),
+    "member": (OrganizationMember, Member.of, "organization_id"),
+    "token": (TokenRow, PersonalToken.of, "user_id"),
     "organization": (OrganizationRow, Organization.of, "id"),
     "user": (UserRow, User.of, "user"),
 }
@@ -85,6 +95,8 @@ async def _checks(ctx: Context, rows: Sequence[Any], place: str) -> list[DomainE
     if place == "user":
         # People are seen through what they did; by id only by themselves.
         return [None if row.id == ctx.actor.id else NotFound() for row in rows]
+    if place == "user_id":
+        return [None if row.user_id == ctx.actor.id else NotFound() for row in rows]
     if place in ("organization_id", "id"):
         return [None if access.sees_organization(ctx.actor, getattr(row, place)) else NotFound() for row in rows]
     if place == "agent":

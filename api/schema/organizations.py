@@ -109,10 +109,11 @@ async def load_member_access(ctx: Context, members: Sequence[Member]) -> list[li
 
 
 @strawberry.type(description="One member's right on one board.")
-class BoardAccess(Node):
+class BoardAccess:
     """A row of `organization_board_access`."""
 
     row: strawberry.Private[Any]
+    id: strawberry.ID = strawberry.field(description="The UUID.")
     board_id: strawberry.ID = strawberry.field(description="The board.")
     can_read: bool = strawberry.field(description="May read it.")
     can_write: bool = strawberry.field(description="May write it, which includes reading.")
@@ -245,6 +246,9 @@ class OrganizationMutation:
                 info.context, as_uuid(input.member_id, "memberId"), all_boards_read=input.all_boards_read,
                 all_boards_write=input.all_boards_write, boards=boards,
             ),
-            lambda ctx, ids: by_ids(ctx, OrganizationMember, ids), lambda row: {"member": Member.of(row)},
+            lambda ctx, ids: by_ids(
+                ctx, OrganizationMember, ids,
+                OrganizationMember.organization_id == access.organization_of(ctx.actor),
+            ), lambda row: {"member": Member.of(row)},
             SetMemberAccessPayload,
         )  # fmt: skip

@@ -30,7 +30,10 @@ def _read_time(value: Any) -> datetime:
     if not isinstance(value, str):
         raise ValueError("A DateTime is a text like 2026-01-31T12:00:00Z.")
     parsed = datetime.fromisoformat(value)
-    return parsed.astimezone(UTC).replace(tzinfo=None) if parsed.tzinfo else parsed
+    try:
+        return parsed.astimezone(UTC).replace(tzinfo=None) if parsed.tzinfo else parsed
+    except OverflowError:
+        raise ValueError("The time is out of range.") from None
 
 
 def _read_cursor(value: Any) -> str:

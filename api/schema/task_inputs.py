@@ -145,6 +145,7 @@ class DeleteTaskInput:
     """Input of `deleteTask`."""
 
     id: strawberry.ID = strawberry.field(description="The task.")
+    client_mutation_id: str | None = optional("An idempotency key, good for a day.")
 
 
 @strawberry.input(description="A comment on a task.")

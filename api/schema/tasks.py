@@ -26,7 +26,7 @@ from api.domain.tasks.tables import TaskDependency
 from api.schema.approvals import Approval
 from api.schema.batching import Info, batch_field
 from api.schema.comments import Comment
-from api.schema.mutations import Payload, mutate, mutate_many
+from api.schema.mutations import Payload, delete_once, mutate, mutate_many
 from api.schema.node import Actor, Node, load_actors
 from api.schema.paging import After, Before, Connection, First, Last, connect, connect_one
 from api.schema.scalars import as_uuid, as_uuids, given, optional_uuid, shape
@@ -382,7 +382,7 @@ class ClaimTaskPayload(Payload):
 
 
 @strawberry.type(description="The task is gone.")
-class DeleteTaskPayload:
+class DeleteTaskPayload(Payload):
     """Payload of `deleteTask`."""
 
     task_id: strawberry.ID = strawberry.field(description="The task that was.")
@@ -467,12 +467,14 @@ class TaskMutation:
     @strawberry.mutation(description="Take a task away with its comments; people with write access, and the lead.")
     async def delete_task(self, info: Info, input: DeleteTaskInput) -> DeleteTaskPayload:
         task_id = as_uuid(input.id)
-        await operations.delete_task(info.context, task_id)
-        return DeleteTaskPayload(task_id=strawberry.ID(str(task_id)))
+        return await delete_once(
+            info, input, task_id, lambda: operations.delete_task(info.context, task_id),
+            lambda gone: {"task_id": gone}, DeleteTaskPayload,
+        )  # fmt: skip
 
 
 async def _reload(ctx: Context, ids: Sequence[UUID]) -> dict[Any, Any]:
-    return await by_ids(ctx, TaskRow, ids)
+    return await by_ids(ctx, TaskRow, ids, access.reachable_boards(ctx.actor, TaskRow.board_id))
 
 
 def task_change(fields: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from api.schema.inbox import Inbox
 
 
+async def load_emails(ctx: Context, users: Sequence[User]) -> list[str | None]:
+    """The addresses that the caller may see."""
+    mine = await operations.administered(ctx, [user.row.id for user in users])
+    return [user.row.email if user.row.id in mine else None for user in users]
+
+
 @strawberry.type(description="A person.")
 class User(Node, Actor):
     """A row of `users`; profile details are the person's own."""
@@ -36,16 +42,9 @@ class User(Node, Actor):
     name: str | None = strawberry.field(description="The full name.")
     preferred_name: str | None = strawberry.field(description="What the person likes to be called.")
 
-    @strawberry.field(
-        description="The address; shown to the person itself and to administrators of a shared organisation."
+    email: str | None = batch_field(
+        load_emails, description="The address; for the person itself and administrators of a shared organisation."
     )
-    def email(self, info: Info) -> str | None:
-        actor = info.context.actor
-        mine = actor.id == self.row.id
-        admin = isinstance(actor, UserActor) and any(
-            access.sees_addresses(actor, organization_id) for organization_id in actor.memberships
-        )
-        return self.row.email if mine or admin else None
 
     @strawberry.field(description="The IANA time zone, for the person itself.")
     def timezone(self, info: Info) -> str | None:

@@ -86,7 +86,8 @@ async def organization_of(ctx: Context, agent: Agent) -> UUID | None:
 async def reachable(ctx: Context, agent_id: UUID, *, write: bool, lock: bool = False) -> Agent:
     """The agent, if the caller may read or write its board; main agents belong to the organisation's people."""
     statement = select(Agent).where(Agent.id == agent_id)
-    agent: Agent | None = await ctx.one(statement.with_for_update() if lock else statement)
+    locked = statement.with_for_update(key_share=True).execution_options(populate_existing=True)
+    agent: Agent | None = await ctx.one(locked if lock else statement)
     access.signed_in(ctx.actor)
     if agent is None:
         raise NotFound()
@@ -126,7 +127,7 @@ async def create_agent(
         raise Invalid("board_id is required: agents work on a board.")
     async with ctx.write():
         # The board's row is locked, so that counting workers and checking names is not overtaken.
-        board = await ctx.one(select(Board).where(Board.id == draft["board_id"]).with_for_update())
+        board = await ctx.one(select(Board).where(Board.id == draft["board_id"]).with_for_update(key_share=True))
         access.write_board(actor, board)
         assert board is not None
         if isinstance(actor, UserActor):
@@ -190,7 +191,7 @@ async def update_agent(ctx: Context, agent_id: UUID, change: Mapping[str, Any], 
         if change.get("is_gateway_main") is not None:
             await _convert(ctx, agent, change, organization_id)
         elif "board_id" in change and agent.board_id is not None:
-            await _move(ctx, agent, change["board_id"])
+            await _move(ctx, agent, change["board_id"], organization_id)
         if "name" in change:
             name = rules.name(change["name"])
             if agent.board_id is not None and name.lower() != agent.name.lower():
@@ -212,6 +213,10 @@ async def update_agent(ctx: Context, agent_id: UUID, change: Mapping[str, Any], 
         changes = difference(before, {name: getattr(agent, name) for name in TRACKED})
         _emit(ctx, "agent.updated", agent, organization_id, changes=changes)
         if before["board_id"] != agent.board_id:
+            ctx.emit(
+                "agent.updated", subject_id=agent.id, board_id=before["board_id"], organization_id=organization_id,
+                changes=changes,
+            )  # fmt: skip
             ctx.emit("access.agent", subject_id=agent.id, organization_id=organization_id)
     return agent
 
@@ -221,6 +226,8 @@ async def delete_agent(ctx: Context, agent_id: UUID, *, by_lead_on: UUID | None 
 
     `by_lead_on` is the lead's way: workers of that board only.
     """
+    if by_lead_on is not None:
+        access.lead(ctx.actor)
     async with ctx.write():
         agent = await ctx.one(select(Agent).where(Agent.id == agent_id).with_for_update())
         if agent is None:
@@ -256,8 +263,13 @@ async def delete_agent(ctx: Context, agent_id: UUID, *, by_lead_on: UUID | None 
         await ctx.session.delete(agent)
 
 
-async def send_heartbeat(ctx: Context, agent_id: UUID | None = None, status: str | None = None) -> Agent:
-    """A sign of life with an optional status text: an agent for itself, or an administrator for an agent."""
+async def send_heartbeat(
+    ctx: Context, agent_id: UUID | None = None, status: str | None = None, *, by_writer: bool = False
+) -> Agent:
+    """A sign of life with an optional status text: an agent for itself, or an administrator for an agent.
+
+    With `by_writer`, board write access is enough for a person.
+    """
     actor = access.signed_in(ctx.actor)
     if isinstance(actor, AgentActor):
         access.same_agent_or_admin(actor, agent_id or actor.id)
@@ -266,13 +278,13 @@ async def send_heartbeat(ctx: Context, agent_id: UUID | None = None, status: str
         raise Invalid("Say which agent.")
     async with ctx.write():
         if isinstance(actor, AgentActor):
-            agent = await ctx.one(select(Agent).where(Agent.id == agent_id).with_for_update())
+            agent = await ctx.one(select(Agent).where(Agent.id == agent_id).with_for_update(key_share=True))
             if agent is None:
                 raise NotFound()
         else:
             agent = await reachable(ctx, agent_id, write=True, lock=True)
         organization_id = await organization_of(ctx, agent)
-        if isinstance(actor, UserActor):
+        if isinstance(actor, UserActor) and not (by_writer and agent.board_id is not None):
             access.administrator(actor, organization_id)
         agent.status = rules.heartbeat_status(agent.status, status)
         agent.last_seen_at = agent.updated_at = ctx.now()
@@ -298,7 +310,7 @@ async def heartbeat_or_create(ctx: Context, draft: Mapping[str, Any]) -> Agent:
     found = await ctx.one(select(Agent.id).where(*where).order_by(Agent.created_at, Agent.id).limit(1))
     if found is None:
         found = (await create_agent(ctx, {**draft, "name": name})).agent.id
-    return await send_heartbeat(ctx, found, draft.get("status"))
+    return await send_heartbeat(ctx, found, draft.get("status"), by_writer=True)
 
 
 # -- parts -----------------------------------------------------------------------------------------------------------
@@ -343,15 +355,20 @@ async def _check_name(ctx: Context, board: Board, name: str, besides: UUID | Non
     if await ctx.one(select(Agent.id).where(same, Agent.board_id == board.id).limit(1)):
         raise Conflict("An agent of this board has this name.", code=Code.NAME_TAKEN)
     if board.gateway_id is not None:
+        await ctx.lock_key("agent-names", board.gateway_id)
         others = select(Board.id).where(Board.gateway_id == board.gateway_id)
         if await ctx.one(select(Agent.id).where(same, Agent.board_id.in_(others)).limit(1)):
             raise Conflict("An agent of this gateway has this name.", code=Code.NAME_TAKEN)
 
 
-async def _move(ctx: Context, agent: Agent, board_id: UUID | None) -> None:
+async def _move(ctx: Context, agent: Agent, board_id: UUID | None, organization_id: UUID | None) -> None:
     if board_id is None:
         raise Invalid("board_id must not be null: agents work on a board.")
-    board = access.write_board(ctx.actor, await ctx.one(select(Board).where(Board.id == board_id).with_for_update()))
+    board = access.write_board(
+        ctx.actor, await ctx.one(select(Board).where(Board.id == board_id).with_for_update(key_share=True))
+    )
+    if board.organization_id != organization_id:
+        raise NotFound()
     if board.id == agent.board_id:
         return
     if agent.is_board_lead and await ctx.one(select(Agent.id).where(Agent.board_id == board.id, Agent.is_board_lead)):
@@ -371,11 +388,13 @@ async def _convert(ctx: Context, agent: Agent, change: Mapping[str, Any], organi
     if not change["is_gateway_main"]:
         if change.get("board_id") is None:
             raise Invalid("board_id is required for an agent that is not the main agent of a gateway.")
-        await _move(ctx, agent, change["board_id"])
+        await _move(ctx, agent, change["board_id"], organization_id)
         return
     gateway_id = agent.gateway_id
     if change.get("board_id") is not None:
         board = access.write_board(ctx.actor, await find(ctx, change["board_id"]))
+        if board.organization_id != organization_id:
+            raise NotFound()
         gateway_id = board.gateway_id
     if gateway_id is None:
         raise Invalid("The board has no gateway, so no agent can be its main agent.", code=Code.GATEWAY_REQUIRED)

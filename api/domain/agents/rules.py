@@ -53,6 +53,8 @@ def heartbeat_config(value: Any) -> dict[str, Any]:
     """A heartbeat configuration; null is the default. `every` is a number with a unit."""
     if value is None:
         return dict(DEFAULT_HEARTBEAT)
+    if not isinstance(value, Mapping):
+        raise field_error("heartbeat_config", "heartbeat_config must be an object", value)
     every = value.get("every")
     if every is not None and not (isinstance(every, str) and _EVERY.fullmatch(every.strip())):
         raise field_error("heartbeat_config", "every must be a number with s, m, h, d or w, like 10m", value)

@@ -18,7 +18,7 @@ from api.domain.approvals import rules
 from api.domain.approvals.rules import ApprovalStatus
 from api.domain.approvals.tables import Approval, ApprovalTaskLink
 from api.domain.boards.operations import lead_of
-from api.domain.boards.tables import Board
+from api.domain.boards.tables import Board, Gateway
 from api.domain.context import Context
 from api.domain.errors import Code, Conflict, Forbidden, NotFound, field_error
 from api.domain.paging import Listing, Order
@@ -49,7 +49,9 @@ def about_task(task_id: Any) -> ColumnElement[bool]:
 async def find(ctx: Context, approval_id: UUID, board_id: UUID | None = None, *, lock: bool = False) -> Approval:
     """The approval; on another board than asked for, or unknown, it is `NotFound`."""
     statement = select(Approval).where(Approval.id == approval_id)
-    approval: Approval | None = await ctx.one(statement.with_for_update() if lock else statement)
+    approval: Approval | None = await ctx.one(
+        statement.with_for_update(key_share=True).execution_options(populate_existing=True) if lock else statement
+    )
     if approval is None or (board_id is not None and approval.board_id != board_id):
         raise NotFound()
     return approval
@@ -68,7 +70,9 @@ async def request_approval(ctx: Context, board_id: UUID, draft: Mapping[str, Any
         await _lock_tasks(ctx, board.id, task_ids)
         agent_id = actor.id if isinstance(actor, AgentActor) else draft.get("agent_id")
         if agent_id is not None and not isinstance(actor, AgentActor):
-            known = await ctx.one(select(Agent.id).where(Agent.id == agent_id, Agent.board_id == board.id))
+            mains = select(Gateway.id).where(Gateway.organization_id == board.organization_id)
+            own = (Agent.board_id == board.id) | (Agent.board_id.is_(None) & Agent.gateway_id.in_(mains))
+            known = await ctx.one(select(Agent.id).where(Agent.id == agent_id, own))
             if known is None:
                 raise NotFound("There is no such agent on this board.")
         if status is ApprovalStatus.PENDING:
@@ -118,8 +122,7 @@ async def decide_approval(
             approval.decided_by_user_id = approval.decision_note = None
         else:
             approval.decided_by_user_id = access.person(ctx.actor).id
-            if change.get("note") is not None:
-                approval.decision_note = change["note"].strip() or None
+            approval.decision_note = (change.get("note") or "").strip() or None
         await ctx.flush()
         kind = "approval.reopened" if decision.reopens else f"approval.{decision.status.value}"
         changes = [{"field": "status", "before": before, "after": approval.status}]
@@ -186,7 +189,10 @@ async def _lock_tasks(ctx: Context, board_id: UUID, task_ids: Sequence[UUID], *,
         return
     known = set(
         await ctx.all(
-            select(Task.id).where(Task.id.in_(task_ids), Task.board_id == board_id).order_by(Task.id).with_for_update()
+            select(Task.id)
+            .where(Task.id.in_(task_ids), Task.board_id == board_id)
+            .order_by(Task.id)
+            .with_for_update(key_share=True)
         )
     )
     missing = [str(task_id) for task_id in task_ids if task_id not in known]

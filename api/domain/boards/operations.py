@@ -18,7 +18,8 @@ from api.domain.boards import rules
 from api.domain.boards.tables import Board, BoardGroup, Gateway
 from api.domain.context import Context
 from api.domain.custom_fields.tables import BoardCustomField, CustomFieldValue
-from api.domain.errors import Invalid
+from api.domain.errors import Invalid, field_error
+from api.domain.events.tables import Event
 from api.domain.memory.tables import MemoryEntry
 from api.domain.organizations.tables import OrganizationBoardAccess, OrganizationInviteBoardAccess
 from api.domain.paging import Listing, Order
@@ -91,8 +92,10 @@ async def update_board(ctx: Context, board_id: UUID, change: Mapping[str, Any]) 
     rules.check_fields(change)
     async with ctx.write():
         board = access.write_board(
-            ctx.actor, await ctx.one(select(Board).where(Board.id == board_id).with_for_update())
+            ctx.actor, await ctx.one(select(Board).where(Board.id == board_id).with_for_update(key_share=True))
         )
+        if "gateway_id" in change and change["gateway_id"] is None and board.gateway_id is not None:
+            raise field_error("gateway_id", "gateway_id must not be null: the board's agents live on its gateway")
         references = {key: change[key] for key in ("gateway_id", "board_group_id") if key in change}
         if board.gateway_id is not None:
             references.setdefault("gateway_id", board.gateway_id)
@@ -152,6 +155,7 @@ def _removal(board_id: UUID) -> list[Any]:
         delete(OrganizationInviteBoardAccess).where(OrganizationInviteBoardAccess.board_id == board_id),
         delete(BoardCustomField).where(BoardCustomField.board_id == board_id),
         delete(jobs.Job).where(jobs.Job.board_id == board_id),
+        delete(Event).where(Event.board_id == board_id),
         delete(Task).where(Task.board_id == board_id),
         update(Task).where(Task.assigned_agent_id.in_(of_agents)).values(assigned_agent_id=None),
         delete(Agent).where(Agent.board_id == board_id),

@@ -20,6 +20,9 @@ def check_fields(change: Mapping[str, Any]) -> None:
     for name in sorted(REQUIRED & change.keys()):
         if change[name] is None:
             raise field_error(name, f"{name} must not be null")
+    metrics = change.get("success_metrics")
+    if metrics is not None and not isinstance(metrics, Mapping):
+        raise field_error("success_metrics", "success_metrics must be an object", metrics)
     if "description" in change and not change["description"].strip():
         raise field_error("description", "description must not be blank", change["description"])
     for name in ("max_agents", "stalled_release_minutes"):

@@ -47,7 +47,13 @@ async def check(ctx: Context, task: Task, wanted: Sequence[UUID]) -> list[UUID]:
         raise Invalid("A task cannot depend on itself.")
     await ctx.lock_key("dependencies", task.board_id)
     if ids:
-        known = set(await ctx.all(select(Task.id).where(Task.id.in_(ids), Task.board_id == task.board_id)))
+        # Share-locked, so that none of them is re-opened while this change relies on it.
+        known = set(
+            await ctx.all(
+                select(Task.id).where(Task.id.in_(ids), Task.board_id == task.board_id).order_by(Task.id)
+                .with_for_update(read=True)
+            )
+        )  # fmt: skip
         missing = [str(task_id) for task_id in ids if task_id not in known]
         if missing:
             message = "Some dependencies are not tasks of this board."

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, true, update
 
 from api.domain import access
 from api.domain.activity import COMMENT, record
@@ -23,11 +23,12 @@ from api.domain.context import Context, naive_utc
 from api.domain.custom_fields import operations as custom_fields
 from api.domain.custom_fields.tables import CustomFieldValue
 from api.domain.errors import Code, Conflict, Forbidden, Invalid, NotFound, field_error
+from api.domain.events.tables import Event
 from api.domain.tags import TagAssignment
 from api.domain.tags import operations as tags
 from api.domain.tasks import dependencies, notices, rules
 from api.domain.tasks.comments import add_comment, board_agents
-from api.domain.tasks.queries import PRIORITY_RANK, board_of, facts, find, is_blocked, state_of
+from api.domain.tasks.queries import PRIORITY_RANK, board_of, facts, find, is_blocked, linked_approval, state_of
 from api.domain.tasks.rules import BoardRules, Facts, Request, State, Status
 from api.domain.tasks.tables import Task, TaskDependency, TaskFingerprint
 
@@ -92,26 +93,32 @@ async def update_task(
     actor = access.signed_in(ctx.actor)
     _check_fields(change)
     async with ctx.write():
+        await _lock_dependencies(ctx, await find(ctx, task_id, board_id), change)
         task = await find(ctx, task_id, board_id, lock=True)
         board = await board_of(ctx, task, write=True)
         request = Request(change, refuses_blocked)
-        if isinstance(actor, AgentActor) and actor.is_lead:
+        leads = isinstance(actor, AgentActor) and actor.is_lead
+        if leads:
             rules.check_lead_fields(request)
         elif isinstance(actor, AgentActor):
             # Workers may not touch dependencies and tags: say so before these are looked at.
             rules.decide(state_of(task), request, actor, BoardRules(False), Facts(), ctx.now())
+        if rules.asks_nothing(state_of(task), request, actor):
+            return task
         tag_ids = None
-        if change.get("tag_ids") is not None:
+        if change.get("tag_ids") is not None and not leads:
             tag_ids = await tags.check_ids(ctx, board.organization_id, change["tag_ids"])
         if change.get("depends_on_task_ids") is not None:
             await dependencies.replace(ctx, task, change["depends_on_task_ids"])
-        assignee = await _assignee(ctx, board, change.get("assigned_agent_id"))
+        if change.get("tag_ids") is not None and leads:
+            tag_ids = await tags.check_ids(ctx, board.organization_id, change["tag_ids"])
         known = (await facts(ctx, [task], change.get("assigned_agent_id")))[task.id]
+        if leads and known.blocked_by and (request.status or request.has("assigned_agent_id")):
+            raise rules.blocked(known.blocked_by)
+        assignee = await _assignee(ctx, board, change.get("assigned_agent_id"))
         if assignee is not None:
             known = replace(
-                known,
-                assignee_on_board=assignee.board_id in (None, board.id),
-                assignee_is_lead=assignee.is_board_lead,
+                known, assignee_on_board=assignee.board_id in (None, board.id), assignee_is_lead=assignee.is_board_lead
             )
         before = {name: getattr(task, name) for name in TRACKED}
         after = rules.decide(state_of(task), request, actor, BoardRules.of(board), known, ctx.now())
@@ -142,6 +149,7 @@ async def claim_task(ctx: Context, board_id: UUID, task_id: UUID | None = None) 
             .where(
                 Task.board_id == board.id, Task.status == Status.INBOX.value, Task.assigned_agent_id.is_(None),
                 ~is_blocked(),
+                ~linked_approval("pending") if board.block_status_changes_with_pending_approval else true(),
             )
             .order_by(PRIORITY_RANK, Task.created_at, Task.id).limit(1).with_for_update(skip_locked=True, of=Task)
         )  # fmt: skip
@@ -191,6 +199,13 @@ async def release_stalled(ctx: Context, task: Task, board: Board) -> None:
     )
     if (lead := await _lead(ctx, board)) is not None:
         notices.back_in_inbox(ctx, board, task, lead)
+
+
+async def _lock_dependencies(ctx: Context, task: Task, change: Mapping[str, Any]) -> None:
+    """Changes of a board's dependencies, and moves over the done boundary, wait for each other before any row does."""
+    crosses = "status" in change and Status.DONE.value in (task.status, change["status"])
+    if change.get("depends_on_task_ids") is not None or crosses:
+        await ctx.lock_key("dependencies", task.board_id)
 
 
 # -- parts -----------------------------------------------------------------------------------------------------------
@@ -327,6 +342,8 @@ async def _lead(ctx: Context, board: Board) -> Agent | None:
 
 async def _remove(ctx: Context, task: Task) -> None:
     """The task and its rows; approvals about it are pointed at their next task, or go when they have none."""
+    # The log keeps that something happened, not what it said.
+    await ctx.run(update(Event).where(Event.task_id == task.id).values(changes=None))
     await ctx.run(delete(ActivityEvent).where(ActivityEvent.task_id == task.id))
     await ctx.run(delete(TaskFingerprint).where(TaskFingerprint.task_id == task.id))
     await ctx.run(delete(ApprovalTaskLink).where(ApprovalTaskLink.task_id == task.id))

@@ -37,7 +37,8 @@ async def find(ctx: Context, task_id: UUID, board_id: UUID | None = None, *, loc
     """The task of a board the caller may reach; on another board than asked for, or unknown, it is `NotFound`."""
     statement = select(Task).where(Task.id == task_id)
     if lock:
-        statement = statement.with_for_update()
+        # FOR NO KEY UPDATE: rows that merely refer to the task do not wait for it.
+        statement = statement.with_for_update(key_share=True).execution_options(populate_existing=True)
     task: Task | None = await ctx.one(statement)
     if task is None or task.board_id is None or (board_id is not None and task.board_id != board_id):
         raise NotFound()
@@ -179,9 +180,15 @@ def linked_approval(status: str, task_id: Any = Task.id) -> ColumnElement[bool]:
     by_link = (
         select(ApprovalTaskLink.id)
         .join(Approval, Approval.id == ApprovalTaskLink.approval_id)
-        .where(ApprovalTaskLink.task_id == task_id, Approval.status == status)
+        .where(ApprovalTaskLink.task_id == task_id, Approval.status == status, Approval.board_id == Task.board_id)
     )
-    by_column = select(Approval.id).where(Approval.task_id == task_id, Approval.status == status)
+    by_column = select(Approval.id).where(
+        Approval.task_id == task_id, Approval.status == status, Approval.board_id == Task.board_id
+    )
+    if status == "pending":
+        # The older column counts only for approvals that have no link rows at all.
+        links = select(ApprovalTaskLink.id).where(ApprovalTaskLink.approval_id == Approval.id)
+        by_column = by_column.where(~exists(links))
     return or_(exists(by_link.correlate(Task)), exists(by_column.correlate(Task)))
 
 
@@ -198,7 +205,7 @@ async def facts(ctx: Context, tasks: Sequence[Any], assignee_id: UUID | None = N
         select(func.trim(func.coalesce(ActivityEvent.message, "")) != "")
         .where(
             ActivityEvent.task_id == Task.id, ActivityEvent.event_type == COMMENT, ActivityEvent.agent_id == author,
-            ActivityEvent.created_at >= func.coalesce(Task.previous_in_progress_at, Task.in_progress_at),
+            ActivityEvent.created_at >= Task.in_progress_at,
         )
         .order_by(ActivityEvent.created_at.desc()).limit(1).correlate(Task)
     )  # fmt: skip

@@ -111,6 +111,11 @@ def decide(task: State, request: Request, by: Actor, rules: BoardRules, facts: F
     return after
 
 
+def asks_nothing(task: State, request: Request, by: Actor) -> bool:
+    """The request only repeats the status that the task has, so it changes and records nothing."""
+    return bool(request.fields) and not _without_same_status(task, request, by).fields
+
+
 def _without_same_status(task: State, request: Request, by: Actor) -> Request:
     """A status the task already has counts as absent; the exception is a worker that claims a task without assignee."""
     if request.status != task.status:

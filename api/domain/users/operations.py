@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,10 +12,11 @@ from zoneinfo import available_timezones
 from sqlalchemy import select
 
 from api.domain import access
+from api.domain.actor import User as UserActor
 from api.domain.authentication.tokens import PERSONAL_PREFIX, digest, mint
 from api.domain.context import Context, naive_utc
 from api.domain.errors import Invalid, NotFound, Unauthenticated, field_error
-from api.domain.organizations.tables import Organization
+from api.domain.organizations.tables import Organization, OrganizationMember
 from api.domain.paging import Listing, Order
 from api.domain.users.tables import PersonalToken, User
 
@@ -127,3 +128,17 @@ async def organizations(ctx: Context) -> list[Organization]:
     actor = access.person(ctx.actor)
     found = await ctx.all(select(Organization).where(Organization.id.in_(list(actor.memberships))))
     return sorted(found, key=lambda organization: (organization.name.lower(), organization.id))
+
+
+async def administered(ctx: Context, user_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the people who are the caller, or belong to an organisation that the caller administers."""
+    actor = ctx.actor
+    if not isinstance(actor, UserActor):
+        return set()
+    mine = [member.organization_id for member in actor.memberships.values() if member.is_admin]
+    found = await ctx.all(
+        select(OrganizationMember.user_id).where(
+            OrganizationMember.user_id.in_(user_ids), OrganizationMember.organization_id.in_(mine)
+        )
+    )
+    return {actor.id, *found}

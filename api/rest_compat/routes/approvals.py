@@ -4,7 +4,7 @@ from api.rest_compat import payloads
 from api.rest_compat.table import USER, get, patch, post, stream
 from api.rest_compat.wire import ApprovalCreate, ApprovalQuery, ApprovalRead, ApprovalUpdate, Page
 from api.schema import approvals
-from api.schema.gates import board_read, board_write
+from api.schema.gates import approval_write, board_read, board_write
 
 TAGS = ("approvals",)
 
@@ -16,6 +16,6 @@ ROWS = [
     stream("/boards/{board_id}/approvals/stream", payloads.APPROVALS, name="stream_approvals",
            summary="Follow approvals", tags=TAGS, gate=board_read),
     patch("/boards/{board_id}/approvals/{approval_id}", approvals.decide_approval, name="update_approval",
-          summary="Decide an approval", tags=TAGS, who=USER, gate=board_write, body=ApprovalUpdate,
+          summary="Decide an approval", tags=TAGS, who=USER, gate=approval_write, body=ApprovalUpdate,
           returns=ApprovalRead),
 ]  # fmt: skip
