@@ -111,6 +111,7 @@ class Application:
         authenticator.on_newcomer = newcomer
         await hub.start()
         sweeper = asyncio.create_task(sweep_forever(services), name="sweeper")
+        watcher = asyncio.create_task(_watch_token(services), name="token-watcher")
         self.services = self.starlette.state.services = services
         log.info("app.lifecycle.started", version=app_version())
         try:
@@ -118,7 +119,8 @@ class Application:
         finally:
             self.starlette.state.services = None
             sweeper.cancel()
-            await asyncio.gather(sweeper, return_exceptions=True)
+            watcher.cancel()
+            await asyncio.gather(sweeper, watcher, return_exceptions=True)
             await hub.stop()
             await presence.stop()
             await database.close()
@@ -158,6 +160,17 @@ class Application:
             f"mission_control_events_read_total {hub.delivered}",
         ]
         return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+
+
+async def _watch_token(services: Services) -> None:
+    """A local token that was rotated by the command line ends the streams of the old one, too."""
+    token = services.authenticator.local_token
+    known = token.value
+    while True:
+        await asyncio.sleep(2)
+        if token.value != known:
+            known = token.value
+            services.hub.recheck_all()
 
 
 async def _alive(_request: Request) -> Response:

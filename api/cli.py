@@ -116,7 +116,7 @@ def _dump(arguments: argparse.Namespace) -> int:
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    return _tool(arguments, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1")
+    return _tool(arguments, "psql", "-X", "-q", "--single-transaction", "-v", "ON_ERROR_STOP=1")
 
 
 def _tool(arguments: argparse.Namespace, name: str, *options: str) -> int:
@@ -148,11 +148,11 @@ def _openapi(_arguments: argparse.Namespace) -> int:
 
 
 def _config(arguments: argparse.Namespace) -> int:
-    from api.settings import variable_of
+    from api.settings import masked, variable_of
 
     settings = _settings(arguments)
     for field in Settings.model_fields:
-        print(f"{variable_of(field)}={getattr(settings, field)}")
+        print(f"{variable_of(field)}={masked(getattr(settings, field))}")
     return 0
 
 

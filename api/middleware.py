@@ -11,7 +11,9 @@ from uuid import uuid4
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 
 from api.domain.database import translate
 from api.domain.errors import Code, DomainError
@@ -102,6 +104,7 @@ class Errors:
             await self.app(scope, receive, send)
             return
         begun = False
+        extra: dict[str, str] = {}
 
         async def watch(message: Any) -> None:
             nonlocal begun
@@ -113,6 +116,12 @@ class Errors:
             return
         except DomainError as error:
             known = error
+        except ClientDisconnect:
+            return
+        except HTTPException as error:
+            codes = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED}
+            known = DomainError(code=codes.get(error.status_code, Code.BAD_REQUEST))
+            extra = dict(error.headers or {})
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             known = translate(error) or DomainError(code=Code.INTERNAL)
             self._log(scope, known, error)
@@ -120,7 +129,9 @@ class Errors:
             known = DomainError(code=Code.INTERNAL)
             self._log(scope, known, error)
         if not begun:
-            await error_response(known, scope["state"]["request_id"])(scope, receive, send)
+            response = error_response(known, scope["state"]["request_id"])
+            response.headers.update(extra)
+            await response(scope, receive, send)
 
     @staticmethod
     def _log(scope: Scope, known: DomainError, error: Exception) -> None:
@@ -138,7 +149,7 @@ class HeadAsGet:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self.app(scope, receive, send)
             return
-        scope["method"] = "GET"
+        scope["method"], scope["head"] = "GET", True
 
         async def send_head(message: Any) -> None:
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -103,6 +104,7 @@ class Settings(BaseSettings):
     max_query_depth: int = ours(15, ge=3)
     max_query_tokens: int = ours(5000, ge=100)
     max_query_aliases: int = ours(50, ge=1)
+    max_query_width: int = ours(200, ge=10)
     max_query_nodes: int = ours(500_000, ge=1000)
     max_introspection_lists: int = ours(3, ge=2)
     max_page_size: int = ours(200, ge=1)
@@ -128,6 +130,11 @@ class Settings(BaseSettings):
         if level not in {"TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"} and not level.isdigit():
             raise ValueError("allowed: TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL or a number")
         return level
+
+    @field_validator("log_format", mode="before")
+    @classmethod
+    def _known_format(cls, value: Any) -> Any:
+        return value if value in ("text", "json", "auto") else "text"
 
     @field_validator("base_url")
     @classmethod
@@ -209,6 +216,11 @@ def variable_of(field: str) -> str:
     return (OURS if isinstance(extra, dict) and extra.get("ours") else "") + field.upper()
 
 
+def masked(value: Any) -> str:
+    """A value as it may be shown: without the password of a URL."""
+    return re.sub(r"(://[^:/@\s]*:)[^@/\s]*@", r"\1***@", str(value))
+
+
 def _is_text(field: str) -> bool:
     return Settings.model_fields[field].annotation is str
 
@@ -222,10 +234,13 @@ def _environment() -> dict[str, str]:
                 if separator and not name.startswith("#"):
                     values[name.removeprefix("export ").strip().upper()] = value.strip().strip("'\"")
     values.update({name.upper(): value for name, value in os.environ.items()})
-    for name in [name for name in values if name.endswith("_FILE")]:
-        secret = Path(values[name])
-        if name.removesuffix("_FILE") not in values and secret.is_file():
-            values[name.removesuffix("_FILE")] = secret.read_text(encoding="utf-8").strip()
+    for name in map(variable_of, Settings.model_fields):
+        secret = values.get(f"{name}_FILE")
+        if secret and name not in values:
+            try:
+                values[name] = Path(secret).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                raise InvalidSettings([f"{name}_FILE = {secret!r}: this file cannot be read as text"]) from None
     return values
 
 
@@ -250,7 +265,7 @@ def _sentence(entry: Any, given: dict[str, Any]) -> str:
         return message
     field = str(entry["loc"][0])
     secret = Settings.model_fields[field].annotation is SecretStr
-    shown = "" if secret else f" = {str(given.get(field, ''))!r}"
+    shown = "" if secret else f" = {masked(given.get(field, ''))!r}"
     if entry["type"] == "literal_error":
         message = "allowed: " + str(entry["ctx"]["expected"])
     return f"{variable_of(field)}{shown}: {message}"

@@ -54,6 +54,10 @@ class Cost:
     started: float = 0.0
 
 
+#: Moments on their way back to the pool; held here so that nothing collects them halfway.
+_ENDING: set[asyncio.Task[None]] = set()
+
+
 class Context:
     """Handed to every operation. `run` reads (or writes, inside `write`), `emit` records what happened."""
 
@@ -136,9 +140,19 @@ class Context:
         return cursor
 
     async def end_moment(self) -> None:
-        """Give the connection back; the next read begins a new moment. Loads that nobody waits for any more end."""
-        current = asyncio.current_task()
-        pending = [task for task in self.loading if task is not current]
+        """Give the connection back; the next read begins a new moment. Loads that nobody waits for any more end.
+
+        The whole of it is shielded: a client that leaves now must not take the connection with it, and servers cancel
+        what they cancel at every await again.
+        """
+        task = asyncio.ensure_future(self._end_moment(asyncio.current_task()))
+        _ENDING.add(task)
+        task.add_done_callback(_ENDING.discard)
+        await asyncio.shield(task)
+
+    async def _end_moment(self, caller: asyncio.Task[Any] | None) -> None:
+        self.batches.clear()
+        pending = [task for task in self.loading if task is not caller]
         for task in pending:
             task.cancel()
         if pending:
@@ -147,8 +161,7 @@ class Context:
             self.memo.clear()
             if self._moment is not None:
                 moment, self._moment = self._moment, None
-                # Shielded: a client that leaves now must not take the connection with it.
-                await asyncio.shield(moment.close())
+                await moment.close()
 
     # -- writing --------------------------------------------------------------------------------------------------
 
@@ -239,21 +252,20 @@ class Context:
     ) -> AsyncGenerator[tuple[Event, Cursor], None]:
         """The events of `scope` after a cursor, for as long as the caller has the right to them.
 
-        `gate` is asked again whenever an access event touches the caller; a credential's own end is a timer.
+        `gate` is asked again before anything is sent once an access event has touched the caller; a credential's own
+        end is a timer.
         """
         cursor = after
-        stream = self.services.hub.follow(scope, after, self._concerns_me)
+        stream = self.services.hub.follow(scope, after, self._concerns_me, lambda: self._still_allowed(gate, cursor))
         try:
             while True:
                 try:
                     event, cursor = await self._next(stream)
                 except StopAsyncIteration:
                     return
-                if event.topic == "access" or event.kind == "board.deleted":
-                    await self._still_allowed(gate, cursor)
-                    if event.topic == "access":
-                        continue
                 yield event, cursor
+                if event.kind == "board.deleted" and scope.board_id is not None:
+                    raise self._ended(cursor, "The board is gone.")
         except TimeoutError:
             raise self._ended(cursor, "The credentials of this stream have expired.") from None
         finally:
@@ -263,7 +275,10 @@ class Context:
         expires = self.actor.expires_at
         if expires is None:
             return await anext(stream)
-        async with asyncio.timeout(max((expires - utc_now()).total_seconds(), 0.0)):
+        left = (expires - utc_now()).total_seconds()
+        if left <= 0:
+            raise TimeoutError
+        async with asyncio.timeout(left):
             return await anext(stream)
 
     def _concerns_me(self, event: Event) -> bool:
@@ -276,7 +291,7 @@ class Context:
             self.actor.token_id if isinstance(self.actor, User) else None,
         )
 
-    async def _still_allowed(self, gate: Callable[[], Awaitable[Any]], cursor: Cursor) -> None:
+    async def _still_allowed(self, gate: Callable[[], Awaitable[Any]], cursor: Cursor | None) -> None:
         try:
             if self.credentials is not None:
                 self.actor = await self.services.authenticator.authenticate(self.credentials)

@@ -40,6 +40,7 @@ class Code(Enum):
     UNSUPPORTED_MEDIA_TYPE = (415, "The content type is not one this endpoint takes.")
     DEPTH_LIMIT = (400, "The query nests deeper than allowed.")
     TOKEN_LIMIT = (400, "The query has more tokens than allowed.")
+    WIDTH_LIMIT = (400, "A selection of the query has more fields than allowed.")
     ALIAS_LIMIT = (400, "The query has more aliases than allowed.")
     NODE_LIMIT = (400, "The query could answer with more rows than allowed.")
     INTROSPECTION_LIMIT = (400, "The introspection nests lists deeper than allowed.")

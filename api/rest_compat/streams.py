@@ -61,36 +61,39 @@ async def respond(
         after = await ctx.cursor()
     await ctx.end_moment()
 
-    async def events() -> AsyncGenerator[tuple[Event, Cursor | None], None]:
+    async def payloads() -> AsyncGenerator[tuple[Cursor | None, dict[str, Any]], None]:
+        """Events with what is said about them; all of a stream's database work happens in here."""
         if replayed and since is not None:
             for event in await before_log(ctx, source.topic, board_id, since):
-                yield event, None
+                if (payload := await source.payload(ctx, event, query)) is not None:
+                    yield None, payload
             await ctx.end_moment()
         async with aclosing(ctx.follow(scope, after, gate)) as followed:
             async for event, cursor in followed:
-                if event.topic == source.topic and (since is None or event.at >= since):
-                    yield event, cursor
+                if event.topic != source.topic or (since is not None and event.at < since):
+                    continue
+                payload = await source.payload(ctx, event, query)
+                await ctx.end_moment()
+                if payload is not None:
+                    yield cursor, payload
 
     async def frames() -> AsyncIterator[bytes]:
         try:
-            async with aclosing(pinged(events(), PING_SECONDS)) as items:
+            async with aclosing(pinged(payloads(), PING_SECONDS)) as items:
                 async for item in items:
                     if item is None:
                         yield f": ping - {datetime.now(UTC).isoformat(sep=' ')}\r\n\r\n".encode()
                         continue
-                    event, cursor = item
-                    payload = await source.payload(ctx, event, query)
-                    await ctx.end_moment()
-                    if payload is not None:
-                        place = f"id: {cursor}\r\n".encode() if cursor else b""
-                        yield (
-                            place + b"event: " + source.name.encode() + b"\r\ndata: " + to_json(payload) + b"\r\n\r\n"
-                        )
+                    cursor, payload = item
+                    place = f"id: {cursor}\r\n".encode() if cursor else b""
+                    yield place + b"event: " + source.name.encode() + b"\r\ndata: " + to_json(payload) + b"\r\n\r\n"
         except DomainError as error:
             yield f": ended {error.code.name} {error.details.get('cursor') or ''}\r\n\r\n".encode()
         finally:
             await ctx.end_moment()
 
+    if request.scope.get("head"):
+        return Response(media_type="text/event-stream; charset=utf-8")
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(frames(), headers=headers, media_type="text/event-stream; charset=utf-8")
 

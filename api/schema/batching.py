@@ -61,7 +61,9 @@ async def batched(ctx: Context, loader: Loader, parent: Any, arguments: dict[str
         loop = asyncio.get_running_loop()
 
         def dispatch() -> None:
-            ready = ctx.batches.pop(key)
+            ready = ctx.batches.pop(key, None)
+            if ready is None:
+                return
             task = loop.create_task(ready.load(ctx, loader, arguments))
             ctx.loading.add(task)
             task.add_done_callback(ctx.loading.discard)

@@ -10,15 +10,17 @@ from typing import Any
 
 from graphql import GraphQLError, OperationType
 from pydantic_core import to_json
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from api.domain.authentication import Accepts
 from api.domain.context import Context
+from api.domain.database import translate
 from api.domain.errors import Code, DomainError
 from api.schema.execution import Answer, Executor, Params
 from api.schema.graphiql import playground
-from api.schema.http import credentials_of, new_context, parse_json, read_body, services_of
+from api.schema.http import check_text, credentials_of, new_context, parse_json, read_body, services_of
 from api.schema.limits import Refused
 
 RESPONSE_JSON = "application/graphql-response+json"
@@ -81,7 +83,10 @@ class GraphQLEndpoint:
                 return _event_stream(self.executor.stream(ctx, params))
             with_cost = request.headers.get(COST_HEADER, "") not in ("", "0")
             return self._respond(await self.executor.execute(ctx, params, with_cost=with_cost), media)
-        except DomainError as error:
+        except (DomainError, SQLAlchemyError, OSError, TimeoutError) as caught:
+            error = caught if isinstance(caught, DomainError) else translate(caught)
+            if error is None:
+                raise
             # Request errors are errors under every media type: nothing was executed.
             answer = self.executor.refusal(ctx, [GraphQLError(error.message, original_error=error)])
             headers = _error_headers(error)
@@ -95,8 +100,9 @@ class GraphQLEndpoint:
                 if values.get(name):
                     try:
                         values[name] = json.loads(values[name])
-                    except ValueError:
+                    except (ValueError, RecursionError):
                         raise DomainError(f"{name} must be JSON.", code=Code.BAD_REQUEST) from None
+            check_text(values)
             return Params.of(values)
         media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media not in (PLAIN_JSON, RESPONSE_JSON):
@@ -106,6 +112,7 @@ class GraphQLEndpoint:
             body = parse_json(raw)
         except ValueError as error:
             raise DomainError(f"The body is not JSON: {error}", code=Code.BAD_REQUEST) from None
+        check_text(body)
         return Params.of(body)
 
     @staticmethod

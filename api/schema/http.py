@@ -51,7 +51,7 @@ def client_address(connection: HTTPConnection, settings: Settings) -> str:
     networks = [ipaddress.ip_network(entry, strict=False) for entry in settings.trusted_proxies]
     if not networks or not _inside(peer, networks):
         return peer
-    forwarded = connection.headers.get("forwarded")
+    forwarded = ",".join(connection.headers.getlist("forwarded"))
     if forwarded:
         hops = [
             part.strip()[4:].strip('"')
@@ -59,7 +59,7 @@ def client_address(connection: HTTPConnection, settings: Settings) -> str:
             if part.strip().lower().startswith("for=")
         ]  # fmt: skip
     else:
-        hops = [hop.strip() for hop in connection.headers.get("x-forwarded-for", "").split(",")]
+        hops = [hop.strip() for hop in ",".join(connection.headers.getlist("x-forwarded-for")).split(",")]
     for hop in reversed([_bare(hop) for hop in hops if hop]):
         try:
             ipaddress.ip_address(hop)

@@ -101,6 +101,8 @@ class Documents:
         shape = _Shape(document)
         if shape.aliases > limits.max_query_aliases:
             raise Refused([_over(Code.ALIAS_LIMIT, "Too many aliases.", limits.max_query_aliases, shape.aliases)])
+        if shape.width > limits.max_query_width:
+            raise Refused([_over(Code.WIDTH_LIMIT, "Too many fields.", limits.max_query_width, shape.width)])
         if shape.has_cycle is False:
             depth = shape.depth()
             if depth > limits.max_query_depth:
@@ -158,6 +160,17 @@ class _Shape:
                 if not isinstance(selection, FragmentSpreadNode) and selection.selection_set:
                     stack.append(selection.selection_set)
         return count
+
+    @property
+    def width(self) -> int:
+        """How many selections the widest selection set has."""
+        widest = 0
+        stack: list[SelectionSetNode] = [d.selection_set for d in (*self.operations, *self.fragments.values())]
+        while stack:
+            selections = _selections(stack.pop())
+            widest = max(widest, len(selections))
+            stack += [one.selection_set for one in selections if getattr(one, "selection_set", None)]
+        return widest
 
     @property
     def has_cycle(self) -> bool:
@@ -233,6 +246,12 @@ class _Shape:
             return total
 
         known: dict[str, int] = {}
+        defaults = {
+            one.variable.name.value: int(one.default_value.value)
+            for one in operation.variable_definitions or ()
+            if isinstance(one.default_value, IntValueNode)
+        }
+        variables = {**defaults, **variables}
         return count(operation.selection_set)
 
 

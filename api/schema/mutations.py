@@ -22,7 +22,8 @@ class Payload:
     """Common fields of payloads."""
 
     cursor: Cursor | None = strawberry.field(
-        description="The log's position after this change: it tells you when your own write comes by on a stream."
+        description="The cursor of this change's last event on a stream: it tells your own write when it comes by. "
+        "To follow without a gap, take an `eventCursor`."
     )
     client_mutation_id: str | None = strawberry.field(description="The idempotency key that was sent.")
 

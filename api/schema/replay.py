@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
@@ -21,6 +21,7 @@ from api.domain.memory.tables import MemoryEntry
 
 _TASK_TYPES = ("task.created", "task.updated", "task.status_changed", "task.comment")
 LIMIT = 2000
+_NOBODY = UUID(int=0)
 
 
 async def start_since(ctx: Context, scope: Scope, since: datetime) -> tuple[Cursor, bool]:
@@ -29,20 +30,23 @@ async def start_since(ctx: Context, scope: Scope, since: datetime) -> tuple[Curs
         await ctx.run(select(select(func.min(Event.at)).scalar_subquery(), EventLogState.updated_at))
     ).one()
     begins = min(filter(None, (oldest, opened)), default=None)
-    epoch = ctx.services.hub.epoch
-    found = await log.first_since(ctx, scope, since, epoch)
+    found = await log.first_since(ctx, scope, since)
     return found, begins is not None and since < begins
 
 
 async def before_log(ctx: Context, topic: str, board_id: UUID | None, since: datetime) -> Sequence[Event]:
     """The rows of a topic from `since` to the log's beginning, as events without a place in the log."""
     begins = (await ctx.run(select(func.min(Event.at)))).scalar() or ctx.now()
+    # What the log's first moments tell themselves is not told twice.
+    told = select(func.coalesce(Event.activity_id if topic == "task" else Event.subject_id, _NOBODY)).where(
+        Event.at < begins + timedelta(minutes=1)
+    )
     if topic == "task":
         rows = await ctx.all(
             select(ActivityEvent)
             .where(
                 ActivityEvent.board_id == board_id, ActivityEvent.event_type.in_(_TASK_TYPES),
-                ActivityEvent.created_at >= since, ActivityEvent.created_at < begins,
+                ActivityEvent.created_at >= since, ActivityEvent.created_at < begins, ActivityEvent.id.not_in(told),
             )
             .order_by(ActivityEvent.created_at, ActivityEvent.id).limit(LIMIT)
         )  # fmt: skip
@@ -52,14 +56,15 @@ async def before_log(ctx: Context, topic: str, board_id: UUID | None, since: dat
     if topic == "approval":
         moment = func.greatest(Approval.created_at, func.coalesce(Approval.resolved_at, Approval.created_at))
         rows = await ctx.all(
-            select(Approval).where(Approval.board_id == board_id, moment >= since, moment < begins)
+            select(Approval).where(Approval.board_id == board_id, moment >= since, moment < begins, Approval.id.not_in(told))
             .order_by(Approval.created_at, Approval.id).limit(LIMIT)
         )  # fmt: skip
         return [_event("approval.replayed", row.id, row.created_at) for row in rows]
     if topic == "memory":
         rows = await ctx.all(
             select(MemoryEntry)
-            .where(MemoryEntry.board_id == board_id, MemoryEntry.created_at >= since, MemoryEntry.created_at < begins)
+            .where(MemoryEntry.board_id == board_id, MemoryEntry.created_at >= since, MemoryEntry.created_at < begins,
+                   MemoryEntry.id.not_in(told))
             .order_by(MemoryEntry.created_at, MemoryEntry.id).limit(LIMIT)
         )  # fmt: skip
         return [_event("memory.replayed", row.id, row.created_at) for row in rows]
@@ -67,6 +72,7 @@ async def before_log(ctx: Context, topic: str, board_id: UUID | None, since: dat
         agents.visible(ctx),
         or_(Agent.updated_at >= since, Agent.last_seen_at >= since),
         Agent.updated_at < begins,
+        Agent.id.not_in(told),
     ]
     if board_id is not None:
         where.append(Agent.board_id == board_id)

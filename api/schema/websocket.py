@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from api.domain.authentication import Accepts, Credentials
 from api.domain.context import Context
+from api.domain.database import translate
 from api.domain.errors import Code, DomainError
 from api.schema.execution import Executor, Params
 from api.schema.http import client_address, credentials_from, credentials_of, new_context, services_of
@@ -32,6 +33,20 @@ class Closed(Exception):
         super().__init__(reason)
         self.code = code
         self.reason = reason
+
+
+class _Gone(Exception):
+    """The client is no longer there to hear it."""
+
+
+def _known(error: Exception) -> DomainError:
+    """Any error as one that clients understand; unexpected ones are logged."""
+    if isinstance(error, DomainError):
+        return error
+    found = translate(error)
+    if found is None:
+        log.error("websocket.unexpected_error", exc_info=error)
+    return found or DomainError("An unexpected error happened.", code=Code.INTERNAL)
 
 
 class GraphQLSocket:
@@ -61,7 +76,7 @@ class GraphQLSocket:
             await self._close(4408, "Connection initialisation timeout")
         except Closed as closed:
             await self._close(closed.code, closed.reason)
-        except (WebSocketDisconnect, RuntimeError):
+        except (WebSocketDisconnect, _Gone):
             pass
         finally:
             for task in list(self.operations.values()):
@@ -113,9 +128,10 @@ class GraphQLSocket:
             credentials = credentials_of(self.socket, Accepts.ANYBODY)
         try:
             await services.authenticator.authenticate(credentials)
-        except DomainError as error:
+        except Exception as caught:
+            error = _known(caught)
             codes = {Code.UNAVAILABLE: 1013, Code.RATE_LIMITED: 4429}
-            raise Closed(codes.get(error.code, 4403), error.message) from None
+            raise Closed(codes.get(error.code, 1011 if error.code is Code.INTERNAL else 4403), error.message) from None
         self.credentials = credentials
         await self._send({"type": "connection_ack"})
 
@@ -161,10 +177,10 @@ class GraphQLSocket:
         except Refused as refused:
             answer = self.executor.refusal(ctx, refused.errors)
             await self._send({"id": operation_id, "type": "error", "payload": answer.body["errors"]})
-        except DomainError as error:
-            await self._error(operation_id, ctx, error)
-        except (WebSocketDisconnect, RuntimeError):
+        except (WebSocketDisconnect, _Gone):
             pass
+        except Exception as error:
+            await self._error(operation_id, ctx, _known(error))
         finally:
             if self.operations.get(operation_id) is asyncio.current_task():
                 del self.operations[operation_id]
@@ -181,7 +197,10 @@ class GraphQLSocket:
 
     async def _send(self, message: dict[str, Any]) -> None:
         async with self._sending:
-            await self.socket.send_text(to_json(message).decode())
+            try:
+                await self.socket.send_text(to_json(message).decode())
+            except (RuntimeError, WebSocketDisconnect):
+                raise _Gone from None
 
     async def _close(self, code: int, reason: str) -> None:
         if self.socket.application_state is WebSocketState.CONNECTED:

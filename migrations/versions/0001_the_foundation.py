@@ -15,6 +15,7 @@ def upgrade() -> None:
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("dropped_xid", sa.BigInteger(), nullable=False),
         sa.Column("dropped_seq", sa.BigInteger(), nullable=False),
+        sa.Column("cluster", sa.String(), nullable=True),
         sa.Column("updated_at", sa.DateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event_log")),
     )

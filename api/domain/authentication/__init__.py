@@ -224,9 +224,11 @@ class Authenticator:
     async def _agent(self, token: str, address: str) -> Agent:
         agent = await self._find_agent(AgentRow.token_digest == digest(token))
         if agent is None:
-            self.failures.failed(address)
+            # Slow hashes are tried only while the address has failures left; a match is no failure.
+            self.failures.check(address)
             agent = await self._legacy_agent(token)
         if agent is None:
+            self.failures.failed(address)
             raise Unauthenticated()
         if self.on_agent is not None:
             self.on_agent(agent)

@@ -67,7 +67,7 @@ class KeySet:
                     answer = await client.get(await self._find_url(client))
                     answer.raise_for_status()
                     found = jwt.PyJWKSet.from_dict(answer.json())
-            except (httpx.HTTPError, jwt.PyJWTError, ValueError) as error:
+            except (httpx.HTTPError, jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError) as error:
                 log.warning("auth.jwks.away", error=type(error).__name__)
                 return
             self._keys = {key.key_id: key for key in found.keys if key.key_id}

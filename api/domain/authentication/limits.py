@@ -31,6 +31,14 @@ class FailureLimit:
             wait = max(int(oldest + self.seconds - moment) + 1, 1)
             raise DomainError(code=Code.RATE_LIMITED, retry_after=wait)
 
+    def check(self, key: str) -> None:
+        """Raise `RATE_LIMITED` when the key has used up its failures, without recording one."""
+        window = self._failures.get(key)
+        moment = time.monotonic()
+        if window is not None and len(window) >= self.amount and window[0] > moment - self.seconds:
+            wait = max(int(window[0] + self.seconds - moment) + 1, 1)
+            raise DomainError(code=Code.RATE_LIMITED, retry_after=wait)
+
     def _sweep(self, moment: float) -> None:
         self._calls += 1
         if self._calls % 128 == 0:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-from sqlalchemy import exc, make_url
+from sqlalchemy import URL, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from api.domain.errors import Code, DomainError
@@ -25,8 +25,8 @@ class Database:
             "application_name": "mission-control", "timezone": "UTC", "idle_in_transaction_session_timeout": limit,
         }  # fmt: skip
         self.engine: AsyncEngine = create_async_engine(
-            url, pool_size=pool_size, max_overflow=0, pool_timeout=10,
-            connect_args={"server_settings": session, "timeout": 10},
+            _without_libpq_options(url), pool_size=pool_size, max_overflow=0, pool_timeout=10, hide_parameters=True,
+            connect_args={"server_settings": session, "timeout": 10, **_tls(url)},
         )  # fmt: skip
         self._reads = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._statements = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -66,10 +66,22 @@ def asyncpg_arguments(url: str) -> dict[str, Any]:
         arguments["port"] = parts.port
     if parts.password:
         arguments["password"] = str(parts.password)
-    return arguments
+    return {**arguments, **_tls(url)}
+
+
+def _tls(url: str) -> dict[str, Any]:
+    """The `sslmode` of psycopg's URLs in asyncpg's words."""
+    mode = make_url(url).query.get("sslmode")
+    return {"ssl": mode} if isinstance(mode, str) else {}
+
+
+def _without_libpq_options(url: str) -> URL:
+    """The URL without the options that only libpq knows."""
+    return make_url(url).difference_update_query(["sslmode", "channel_binding", "target_session_attrs"])
 
 
 _AWAY = (
+    OSError,
     asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError,
     asyncpg.TooManyConnectionsError, ConnectionError, TimeoutError, exc.TimeoutError, asyncpg.InterfaceError,
 )  # fmt: skip

@@ -51,7 +51,7 @@ class EmbeddedPostgres:
             raise OlderDatabase(
                 f"{self.pgdata} was made by PostgreSQL {found}; this version runs PostgreSQL {POSTGRES_MAJOR}. Dump it "
                 f"with the earlier version of mission-control (`mission-control dump > backup.sql`), move the folder "
-                f"away, start this version once, and restore with `mission-control restore < backup.sql`."
+                f"away, and restore it into a new one with `mission-control restore < backup.sql`."
             )
         # The library's atexit hook would stop the server only after the event loop is gone; we stop it ourselves.
         self._server = get_server(self.pgdata, cleanup_mode=None, start=False, postgres_version=POSTGRES_MAJOR)

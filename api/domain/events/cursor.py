@@ -64,7 +64,7 @@ class Cursor:
         try:
             raw = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)).decode("ascii")
             numbers = [int(part) for part in raw.split(".") if part.isdigit()]
-            if len(numbers) != raw.count(".") + 1 or len(numbers) < 3 or max(numbers) > _LARGEST:
+            if len(numbers) != raw.count(".") + 1 or len(numbers) < 3 or len(numbers) > 2000 or max(numbers) > _LARGEST:
                 raise ValueError(raw)
         except (ValueError, binascii.Error):
             raise Invalid("This is not a cursor of ours.", cursor=text[:200]) from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -43,9 +43,9 @@ FROM moment LEFT JOIN LATERAL (
 
 
 class Subscriber:
-    """A bounded buffer between the reader and one stream."""
+    """A bounded buffer between the reader and one stream. Before it has joined, it only hears of lost rights."""
 
-    __slots__ = ("closed", "limit", "overflowed", "queue", "ready", "scope", "wants")
+    __slots__ = ("closed", "joined", "limit", "overflowed", "queue", "ready", "recheck", "scope", "wants")
 
     def __init__(self, scope: Scope, wants: Callable[[Event], bool], limit: int) -> None:
         self.scope = scope
@@ -53,12 +53,20 @@ class Subscriber:
         self.limit = limit
         self.queue: deque[Event] = deque()
         self.ready = asyncio.Event()
+        self.joined = False
+        #: The right to the stream must be asked again before anything more is sent.
+        self.recheck = False
         self.overflowed = False
         self.closed = False
 
     def offer(self, event: Event) -> None:
         """Take an event of interest; a full buffer ends the stream after what it holds, it never drops in between."""
-        if self.overflowed or not (self.wants(event) if event.topic == "access" else self.scope.holds(event)):
+        if event.topic == "access":
+            if self.wants(event):
+                self.recheck = True
+                self.ready.set()
+            return
+        if not self.joined or self.overflowed or not self.scope.holds(event):
             return
         if len(self.queue) >= self.limit:
             self.overflowed = True
@@ -114,65 +122,78 @@ class EventHub:
         self._tell_others = True
         self._wake.set()
 
+    def recheck_all(self) -> None:
+        """Every stream asks for its right again, for changes that leave no event (a rotated local token)."""
+        for subscriber in self._subscribers:
+            subscriber.recheck = True
+            subscriber.ready.set()
+
     # -- following ------------------------------------------------------------------------------------------------
 
     async def follow(
-        self, scope: Scope, after: Cursor | None, wants: Callable[[Event], bool] = lambda event: False
-    ) -> AsyncGenerator[tuple[Event, Cursor], None]:
+        self, scope: Scope, after: Cursor | None, wants: Callable[[Event], bool] = lambda event: False,
+        recheck: Callable[[], Awaitable[None]] | None = None,
+    ) -> AsyncGenerator[tuple[Event, Cursor], None]:  # fmt: skip
         """Every event of `scope` after the cursor (omitted: from now), each once, with the cursor that follows it.
 
-        Events of topic `access` for which `wants` answers true come along whatever their scope; they are how a
-        stream learns that its right may have ended. Raises `SLOW_SUBSCRIBER` or `SHUTTING_DOWN` with the last cursor.
+        Access events for which `wants` answers true make the stream call `recheck` before it sends anything more.
+        Raises `CURSOR_EXPIRED`, `SLOW_SUBSCRIBER` or `SHUTTING_DOWN` with the last cursor.
         """
-        cursor = await self._starting_point(after)
-        cursor_moved = True
-        while cursor_moved:
-            cursor_moved = False
-            async with self.database.moment() as session:
-                events = await event_log.page_after(session, cursor, scope, PAGE)
-            for event in events:
-                cursor = cursor.advance(event.xid, event.seq)
-                yield event, cursor
-            cursor_moved = len(events) == PAGE
         subscriber = Subscriber(scope, wants, self.buffer)
         self._subscribers.add(subscriber)
         try:
-            # What was published between the last page and joining the fan-out is read once more from the table.
-            joined_at = self._position
-            missing = True
-            while missing:
-                async with self.database.moment() as session:
-                    events = await event_log.page_after(session, cursor, scope, PAGE)
-                missing = len(events) == PAGE
+            cursor = after if after is not None else await self._now()
+            until: tuple[int, int] | None = None
+            while True:
+                events = await self._page(cursor, scope)
                 for event in events:
-                    if (event.xid, event.seq) > joined_at:
-                        missing = False
+                    if until is not None and (event.xid, event.seq) > until:
                         break
+                    if subscriber.recheck:
+                        await self._ask(subscriber, recheck)
                     cursor = cursor.advance(event.xid, event.seq)
                     yield event, cursor
-            async with aclosing(self._live(subscriber, cursor)) as live:
+                else:
+                    if len(events) == PAGE:
+                        continue
+                if until is not None:
+                    break
+                # Caught up: join the fan-out, then read once more what was published until then.
+                subscriber.joined, until = True, self._position
+            async with aclosing(self._live(subscriber, cursor, recheck)) as live:
                 async for event in live:
-                    if event.topic != "access" or scope.holds(event):
-                        if not cursor.is_new(event.xid, event.seq):
-                            continue
+                    if cursor.is_new(event.xid, event.seq):
                         cursor = cursor.advance(event.xid, event.seq)
-                    yield event, cursor
+                        yield event, cursor
         finally:
             self._subscribers.discard(subscriber)
 
-    async def _starting_point(self, after: Cursor | None) -> Cursor:
+    async def _now(self) -> Cursor:
         async with self.database.moment() as session:
-            if after is None:
-                return await event_log.cursor_of(session)
-            await event_log.check(session, after)
-            return after
+            return await event_log.cursor_of(session)
 
-    async def _live(self, subscriber: Subscriber, cursor: Cursor) -> AsyncGenerator[Event, None]:
+    async def _page(self, cursor: Cursor, scope: Scope) -> list[Event]:
+        async with self.database.moment() as session:
+            await event_log.check(session, cursor)
+            return await event_log.page_after(session, cursor, scope, PAGE)
+
+    @staticmethod
+    async def _ask(subscriber: Subscriber, recheck: Callable[[], Awaitable[None]] | None) -> None:
+        subscriber.recheck = False
+        if recheck is not None:
+            await recheck()
+
+    async def _live(
+        self, subscriber: Subscriber, cursor: Cursor, recheck: Callable[[], Awaitable[None]] | None
+    ) -> AsyncGenerator[Event, None]:
         while True:
-            while subscriber.queue:
+            if subscriber.recheck:
+                await self._ask(subscriber, recheck)
+            if subscriber.queue:
                 event = subscriber.queue.popleft()
                 yield event
                 cursor = cursor.advance(event.xid, event.seq) if cursor.is_new(event.xid, event.seq) else cursor
+                continue
             if subscriber.overflowed:
                 raise DomainError(
                     f"The stream fell more than {subscriber.limit} events behind; resume after the cursor.",
@@ -204,6 +225,11 @@ class EventHub:
                 await self._read_forever(connection)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
                 log.warning("events.reader.away", error=type(error).__name__, retry_in=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)
+            except Exception as error:
+                # Without its reader the process would serve silence, so whatever it was: say it and go on.
+                log.error("events.reader.failed", retry_in=pause, exc_info=error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5.0)
             finally:

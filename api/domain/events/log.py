@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from api.domain.database.base import now
 from api.domain.errors import Code, DomainError
 from api.domain.events.cursor import Cursor
 from api.domain.events.tables import Event, EventLogState
+from api.domain.jobs import Job
 
 #: Below this number every transaction has ended, so nothing can appear there any more.
 HORIZON: Any = literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint", BigInteger)
@@ -93,25 +94,28 @@ def pages_after(board_ids: Sequence[UUID], cursor: Cursor, limit: int, kinds: Se
     return select(event).select_from(each.join(rows, true())).order_by(rows.c.xid, rows.c.seq)
 
 
-async def first_since(reader: Reader, scope: Scope, since: datetime, epoch: int) -> Cursor:
-    """A cursor before every event of the scope that was written at or after `since` (with room for late commits)."""
-    early = since - timedelta(seconds=30)
-    found = (
-        await reader.execute(
-            select(Event.xid, Event.seq).where(scope.condition, Event.at >= early)
-            .order_by(Event.xid, Event.seq).limit(1)
-        )
-    ).first()  # fmt: skip
-    if found is None:
-        return await cursor_of(reader)
-    return Cursor(epoch, found.xid, found.seq - 1)
+async def first_since(reader: Reader, scope: Scope, since: datetime) -> Cursor:
+    """A cursor before every event of the scope written at or after `since`, whoever of them commits late."""
+    statement = (
+        select(Event.xid, Event.seq).where(scope.condition, Event.at >= since).order_by(Event.xid, Event.seq).limit(1)
+    )
+    found = (await reader.execute(statement)).first()
+    now_at = await cursor_of(reader)
+    # Transactions that still run may have begun before the first event that is visible.
+    oldest = (now_at.xid, 0)
+    xid, seq = min(oldest, (found.xid, found.seq - 1)) if found is not None else oldest
+    return Cursor(now_at.epoch, xid, seq)
 
 
 async def check(reader: Reader, cursor: Cursor) -> None:
     """Raise `CURSOR_EXPIRED` when events after the cursor may have been dropped, naming the oldest still held."""
-    statement = select(EventLogState.epoch, EventLogState.dropped_xid, EventLogState.dropped_seq)
+    ceiling = literal_column("pg_snapshot_xmax(pg_current_snapshot())::text::bigint", BigInteger)
+    statement = select(
+        EventLogState.epoch, EventLogState.dropped_xid, EventLogState.dropped_seq, ceiling.label("ceiling")
+    )
     state = (await reader.execute(statement)).one()
-    if cursor.epoch != state.epoch or (cursor.xid, cursor.seq) < (state.dropped_xid, state.dropped_seq):
+    dropped = (cursor.xid, cursor.seq) < (state.dropped_xid, state.dropped_seq)
+    if cursor.epoch != state.epoch or dropped or max(cursor.xid, cursor.xmax) > state.ceiling:
         oldest = Cursor(state.epoch, state.dropped_xid, state.dropped_seq)
         raise DomainError(
             "The events after this cursor are no longer held; read the present state and follow from there.",
@@ -120,7 +124,7 @@ async def check(reader: Reader, cursor: Cursor) -> None:
 
 
 async def open_log(session: AsyncSession) -> None:
-    """Make the log's state row; after a restore into a younger cluster, begin a new life of the log.
+    """Make the log's state row; after a restore into another cluster, begin a new life of the log.
 
     Transaction numbers of another cluster would sort after everything written here, so rows from before are renumbered
     to the beginning (their order is kept by `seq`) and cursors of the earlier life expire.
@@ -131,15 +135,11 @@ async def open_log(session: AsyncSession) -> None:
         state = EventLogState(id=1, updated_at=now())
         session.add(state)
         await session.flush()
-    ahead = await session.scalar(
-        select(func.count()).select_from(
-            select(Event.seq).where(Event.xid >= text("pg_snapshot_xmax(pg_current_snapshot())::text::bigint"))
-            .limit(1).subquery()
-        )
-    )  # fmt: skip
-    if ahead:
-        from api.domain.jobs import Job
-
+    cluster = await session.scalar(text("SELECT system_identifier::text FROM pg_control_system()"))
+    moved = state.cluster is not None and state.cluster != cluster
+    state.cluster = cluster
+    beyond = select(Event.seq).where(Event.xid >= text("pg_snapshot_xmax(pg_current_snapshot())::text::bigint"))
+    if moved or await session.scalar(beyond.limit(1)) is not None:
         await session.execute(update(Event).values(xid=1))
         await session.execute(update(Job).values(xid=1))
         state.epoch += 1

@@ -55,4 +55,6 @@ class EventLogState(Base):
     epoch: Mapped[int] = mapped_column(default=1)
     dropped_xid: Mapped[int] = mapped_column(BigInteger, default=0)
     dropped_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+    #: The identifier of the database cluster whose transaction numbers these are.
+    cluster: Mapped[str | None]
     updated_at: Mapped[datetime | None]
