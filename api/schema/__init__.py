@@ -10,6 +10,7 @@ import structlog
 from strawberry.extensions import SchemaExtension
 from strawberry.schema import Schema as StrawberrySchema
 
+from api.domain import access
 from api.domain.errors import DomainError
 from api.schema.activity import ActivityQuery
 from api.schema.agents import AgentMutation, AgentQuery
@@ -36,6 +37,7 @@ class Query(
 
     @strawberry.field(description="The log's position of this answer: subscribe `after` it and nothing is missed.")
     async def event_cursor(self, info: Info) -> Cursor:
+        access.signed_in(info.context.actor)
         return Cursor(str(await info.context.cursor()))
 
 

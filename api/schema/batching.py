@@ -52,9 +52,9 @@ class _Batch:
                     future.set_result(value)
 
 
-async def batched(ctx: Context, loader: Loader, parent: Any, arguments: dict[str, Any]) -> Any:
-    """The loader's value for one parent, loaded together with the others of this turn."""
-    key = (loader, repr(sorted(arguments.items())) if arguments else "")
+async def batched(ctx: Context, loader: Loader, parent: Any, arguments: dict[str, Any], place: str = "") -> Any:
+    """The loader's value for one parent, loaded together with the others of this place and turn."""
+    key = (loader, place, repr(sorted(arguments.items())) if arguments else "")
     batch: _Batch | None = ctx.batches.get(key)
     if batch is None:
         batch = ctx.batches[key] = _Batch()
@@ -73,13 +73,23 @@ async def batched(ctx: Context, loader: Loader, parent: Any, arguments: dict[str
     return await batch.add(parent)
 
 
+def _place(path: Any) -> str:
+    """Where a field stands in the answer, rows left out: all rows of a list share a place."""
+    names = []
+    while path is not None:
+        if isinstance(path.key, str):
+            names.append(path.key)
+        path = path.prev
+    return ".".join(names)
+
+
 def batch_field(loader: Loader, *, description: str, deprecation_reason: str | None = None) -> Any:
     """A field of the class's annotated type whose values come from `loader`; its arguments are the loader's."""
     parameters = list(inspect.signature(loader).parameters.values())[2:]
     annotations = {parameter.name: parameter.annotation for parameter in parameters}
 
     async def resolve(root: Any, info: Info, **arguments: Any) -> Any:
-        return await batched(info.context, loader, root, arguments)
+        return await batched(info.context, loader, root, arguments, _place(info.path))
 
     resolve.__module__ = loader.__module__
     resolve.__qualname__ = resolve.__name__ = loader.__name__

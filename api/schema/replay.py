@@ -56,7 +56,8 @@ async def before_log(ctx: Context, topic: str, board_id: UUID | None, since: dat
     if topic == "approval":
         moment = func.greatest(Approval.created_at, func.coalesce(Approval.resolved_at, Approval.created_at))
         rows = await ctx.all(
-            select(Approval).where(Approval.board_id == board_id, moment >= since, moment < begins, Approval.id.not_in(told))
+            select(Approval)
+            .where(Approval.board_id == board_id, moment >= since, moment < begins, Approval.id.not_in(told))
             .order_by(Approval.created_at, Approval.id).limit(LIMIT)
         )  # fmt: skip
         return [_event("approval.replayed", row.id, row.created_at) for row in rows]

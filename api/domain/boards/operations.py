@@ -89,6 +89,7 @@ async def create_board(ctx: Context, draft: Mapping[str, Any], organization_id: 
 
 async def update_board(ctx: Context, board_id: UUID, change: Mapping[str, Any]) -> Board:
     """Change what was given. A failure at any step changes nothing."""
+    access.person(ctx.actor)
     rules.check_fields(change)
     async with ctx.write():
         board = access.write_board(
@@ -120,11 +121,11 @@ async def update_board(ctx: Context, board_id: UUID, change: Mapping[str, Any]) 
 
 async def delete_board(ctx: Context, board_id: UUID) -> Board:
     """Take the board away with everything on it; one tombstone event stays until retention."""
+    access.person(ctx.actor)
     async with ctx.write():
         board = access.write_board(
             ctx.actor, await ctx.one(select(Board).where(Board.id == board_id).with_for_update())
         )
-        access.person(ctx.actor)
         for statement in _removal(board_id):
             await ctx.run(statement)
         ctx.emit("board.deleted", subject_id=board.id, board_id=board.id, organization_id=board.organization_id)

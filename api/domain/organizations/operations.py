@@ -72,6 +72,7 @@ async def set_access(
     ctx: Context, member_id: UUID, *, all_boards_read: bool, all_boards_write: bool, boards: Sequence[Any]
 ) -> OrganizationMember:
     """Replace what a member reaches; `boards` holds `(board_id, can_read, can_write)`. Administrators only."""
+    access.signed_in(ctx.actor)
     async with ctx.write():
         row: OrganizationMember | None = await ctx.one(
             select(OrganizationMember).where(OrganizationMember.id == member_id).with_for_update()
