@@ -96,6 +96,10 @@ class Documents:
         except GraphQLSyntaxError as error:
             if "more than" in error.message and "tokens" in error.message:
                 raise Refused([_over(Code.TOKEN_LIMIT, "The query is too long.", limits.max_query_tokens)]) from None
+            if "nested too deeply" in error.message:
+                raise Refused(
+                    [_over(Code.DEPTH_LIMIT, "The query nests too deeply.", limits.max_query_depth)]
+                ) from None
             error.extensions = {"code": Code.GRAPHQL_PARSE_FAILED.name, "status": 400}
             raise Refused([error]) from None
         shape = _Shape(document)
@@ -275,8 +279,13 @@ def _page_size(field: FieldNode, variables: Mapping[str, Any]) -> int | None:
     for argument in field.arguments or ():
         if argument.name.value in ("first", "last"):
             if isinstance(argument.value, IntValueNode):
-                return max(int(argument.value.value), 0)
+                return _counted(int(argument.value.value))
             if isinstance(argument.value, VariableNode):
                 value = variables.get(argument.value.name.value)
-                return max(value, 0) if isinstance(value, int) else DEFAULT_PAGE
+                return _counted(value) if isinstance(value, int) else DEFAULT_PAGE
     return DEFAULT_PAGE if field.name.value in _PAGED and field.selection_set else None
+
+
+def _counted(size: int) -> int:
+    """A page size as it counts here; sizes that are never allowed are refused by their own rules."""
+    return min(max(size, 0), 1000)

@@ -6,7 +6,20 @@ admin (who also writes the board), owner, worker, worker of another board, lead,
 2 is success, U 401 UNAUTHENTICATED, F 403 FORBIDDEN, N 404 NOT_FOUND, I 422 BAD_USER_INPUT.
 """
 
-ACTORS = "anonymous wrong outsider member reader writer admin owner worker other_worker lead foreign_main".split()
+ACTORS = [
+    "anonymous",
+    "wrong",
+    "outsider",
+    "member",
+    "reader",
+    "writer",
+    "admin",
+    "owner",
+    "worker",
+    "other_worker",
+    "lead",
+    "foreign_main",
+]
 
 PEOPLE = "U U 2 2 2 2 2 2 U U U U"
 ADMINS = "U U 2 F F F 2 2 U U U U"

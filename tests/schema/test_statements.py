@@ -52,7 +52,8 @@ def filled(world: World) -> Iterator[World]:
             task = world.ok(
                 "POST", f"/agent/boards/{board['id']}/tasks", lead.token,
                 json={
-                    "title": f"Task {number}", "tag_ids": [str(tag)], "depends_on_task_ids": [previous] if previous else [],
+                    "title": f"Task {number}", "tag_ids": [str(tag)],
+                    "depends_on_task_ids": [previous] if previous else [],
                     "custom_field_values": {f"key-{name}": "v"},
                     **({} if previous else {"assigned_agent_id": agent.id}),
                 },
@@ -144,12 +145,10 @@ def test_a_root_list_costs_the_same_for_one_and_for_fifty(filled: World, name: s
     field = SCHEMA.query_type.fields[name]  # type: ignore[union-attr]
     kind = element(field)
     assert kind is not None
+    same = SAME.get(name, "")
     costs = [
-        statements(
-            filled,
-            f"{{ {name}({SAME.get(name, '')} first: {count}) {{ totalCount nodes {{ {selection(kind, count, 1)} }} }} }}",
-        )
-        for count in (FEW, MANY)
+        statements(filled, f"{{ {name}({same} first: {count}) {{ totalCount nodes {{ {inner} }} }} }}")
+        for count, inner in ((count, selection(kind, count, 1)) for count in (FEW, MANY))
     ]
     assert costs[0] == costs[1]
 
