@@ -8,11 +8,14 @@ import signal
 import sys
 from typing import Any
 
+import asyncpg
 import structlog
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.app import Application, create_app
 from api.domain.authentication.tokens import LocalToken
+from api.domain.database import Database, migrate
 from api.domain.database.embedded import DataFolderInUse, EmbeddedPostgres, OlderDatabase
 from api.logs import configure_logging
 from api.schema.graphiql import is_built
@@ -65,7 +68,24 @@ def serve(settings: Settings) -> int:
             embedded.stop()
 
 
+async def _check_database(settings: Settings, url: str) -> None:
+    """Say what is wrong with the database in a line, before anything else starts."""
+    database = Database(url)
+    try:
+        current = await migrate.is_current(database)
+    except (SQLAlchemyError, OSError, asyncpg.PostgresError, TimeoutError) as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise CannotStart(f"The database cannot be reached: {reason}") from None
+    finally:
+        await database.close()
+    if not current and not settings.migrate_at_start:
+        raise CannotStart(
+            "The database schema is not current and DB_AUTO_MIGRATE is off: run `mission-control migrate`."
+        )
+
+
 def _run(settings: Settings, url: str) -> int:
+    asyncio.run(_check_database(settings, url))
     for name in ("RQ_REDIS_URL", "RATE_LIMIT_REDIS_URL"):
         if os.environ.get(name):
             log.warning(
