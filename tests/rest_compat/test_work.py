@@ -115,7 +115,8 @@ def test_an_approval_s_decision_is_told_recorded_and_opens_the_gate(world: World
     assert refused.json()["detail"]["blocked_by_task_ids"] == [] and "code" not in refused.json()["detail"]
     again = world.rest("POST", f"/boards/{board['id']}/approvals", json=body)
     assert again.json()["detail"]["conflicts"] == [{"task_id": task["id"], "approval_id": approval["id"]}]
-    decide = "mutation($i: DecideApprovalInput!) { decideApproval(input: $i) { approval { note decidedAt decidedBy { id } } } }"
+    fields = "note decidedAt decidedBy { id }"
+    decide = f"mutation($i: DecideApprovalInput!) {{ decideApproval(input: $i) {{ approval {{ {fields} }} }} }}"
     told = world.gql(decide, i={"id": approval["id"], "status": "APPROVED", "note": "good"})["decideApproval"][
         "approval"
     ]
