@@ -70,3 +70,10 @@ async def test_migrations_and_tables_agree(databases: Any) -> None:
     async with database.engine.connect() as connection:
         assert await connection.run_sync(differences) == []
     await database.close()
+
+
+def test_generated_pages_say_what_the_code_says() -> None:
+    from tests.support import generated_docs
+
+    assert (ROOT / "docs" / "errors.md").read_text() == generated_docs.errors()
+    assert (ROOT / "docs" / "configuration.md").read_text() == generated_docs.configuration()
