@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
 from api.domain.errors import RETRYABLE, Code, DomainError, Invalid
-from api.rest_compat import streams, wire
+from api.rest_compat import queries, streams, wire
 from api.rest_compat.shapes import FILLS, Fill
 from api.schema.gates import BOARD_PART, anybody
 from api.schema.http import (
@@ -62,7 +62,7 @@ class Row:
     tags: tuple[str, ...]
     who: Accepts = MIXED
     gate: Callable[[Context, Mapping[str, UUID]], Awaitable[None]] = anybody
-    query: type[wire.Model] = wire.NoQuery
+    query: type[wire.Model] = queries.NoQuery
     body: type[wire.Model] | None = None
     returns: Any = wire.OkResponse
     fill: Fill | None = None
@@ -124,7 +124,7 @@ def delete(path: str, resolver: Any, **rest: Any) -> Row:
 
 def stream(path: str, source: streams.Stream, **rest: Any) -> Row:
     """A row for an event stream."""
-    return Row("GET", path, anybody, stream=source, **{"query": wire.StreamQuery, **rest})
+    return Row("GET", path, anybody, stream=source, **{"query": queries.StreamQuery, **rest})
 
 
 async def answer(row: Row, request: Request) -> Response:

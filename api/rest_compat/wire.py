@@ -8,8 +8,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from api.domain.errors import Invalid
-
 T = TypeVar("T")
 
 Status = Literal["inbox", "in_progress", "review", "done"]
@@ -83,92 +81,6 @@ class BlockedTaskError(Model):
     """A task that cannot move."""
 
     detail: BlockedTaskDetail
-
-
-# -- queries ----------------------------------------------------------------------------------------------------------
-
-
-class NoQuery(Model):
-    """A route without query parameters."""
-
-
-class PageQuery(Model):
-    """Which stretch of a list."""
-
-    limit: int = Field(200, ge=1, le=200)
-    offset: int = Field(0, ge=0, lt=2**63)
-
-
-class BoardQuery(PageQuery):
-    """Which boards."""
-
-    gateway_id: UUID | None = None
-    board_group_id: UUID | None = None
-
-
-class TaskQuery(PageQuery):
-    """Which tasks; `status` is a comma-separated list."""
-
-    status: str | None = None
-    assigned_agent_id: UUID | None = None
-    unassigned: bool | None = None
-
-    def bound(self) -> dict[str, Any]:
-        """The arguments for the resolver. Raises `Invalid` for an unknown status."""
-        values = self.model_dump()
-        words = [word.strip() for word in (self.status or "").split(",") if word.strip()]
-        unknown = [word for word in words if word not in Status.__args__]  # type: ignore[attr-defined]
-        if unknown:
-            raise Invalid(f"Unknown status {unknown[0]!r}; known are {', '.join(Status.__args__)}.")  # type: ignore[attr-defined]
-        return {**values, "status": words or None}
-
-
-class ApprovalQuery(PageQuery):
-    """Which approvals."""
-
-    status: Decision | None = None
-
-
-class MemoryQuery(PageQuery):
-    """Which entries."""
-
-    is_chat: bool | None = None
-
-
-class AgentQuery(PageQuery):
-    """Which agents, as agents ask."""
-
-    board_id: UUID | None = None
-
-
-class UserAgentQuery(AgentQuery):
-    """Which agents, as people ask."""
-
-    gateway_id: UUID | None = None
-
-
-class ForceQuery(Model):
-    """Whether to set an agent up again although nothing changed."""
-
-    force: bool = False
-
-
-class StreamQuery(Model):
-    """From when; unreadable times count as now."""
-
-    since: str | None = None
-
-
-class MemoryStreamQuery(StreamQuery):
-    """From when, and which entries."""
-
-    is_chat: bool | None = None
-
-
-class AgentStreamQuery(StreamQuery):
-    """From when, and of which board."""
-
-    board_id: UUID | None = None
 
 
 # -- boards -----------------------------------------------------------------------------------------------------------

@@ -23,7 +23,8 @@ from api.schema.memory import MemoryMutation
 from api.schema.nodes import NodeQuery
 from api.schema.organizations import OrganizationMutation, OrganizationQuery
 from api.schema.scalars import CONFIG, Cursor
-from api.schema.tasks import TaskMutation, TaskQuery
+from api.schema.task_mutations import TaskMutation
+from api.schema.tasks import TaskQuery
 from api.schema.users import UserMutation, UserQuery
 
 log = structlog.get_logger(__name__)

@@ -1,29 +1,25 @@
 """What agents call with their own token."""
 
+from api.rest_compat.queries import AgentQuery, ApprovalQuery, MemoryQuery, PageQuery, TaskQuery
 from api.rest_compat.table import AGENT, Hints, delete, get, patch, post
 from api.rest_compat.wire import (
     AgentCreate,
     AgentHealthStatusResponse,
-    AgentQuery,
     AgentRead,
     ApprovalCreate,
-    ApprovalQuery,
     ApprovalRead,
     BoardMemoryCreate,
     BoardMemoryRead,
     BoardRead,
     LLMErrorResponse,
-    MemoryQuery,
     Page,
-    PageQuery,
     TagRef,
     TaskCommentCreate,
     TaskCommentRead,
     TaskCreate,
-    TaskQuery,
     TaskRead,
     TaskUpdate,
-)  # fmt: skip
+)
 from api.schema import agents, approvals, boards, comments, memory, tags, tasks
 from api.schema.gates import board_read, board_write, task_read, task_write
 

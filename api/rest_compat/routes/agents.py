@@ -1,18 +1,9 @@
 """Agents, as people administer them."""
 
 from api.rest_compat import payloads
+from api.rest_compat.queries import AgentStreamQuery, ForceQuery, UserAgentQuery
 from api.rest_compat.table import USER, delete, get, patch, post, stream
-from api.rest_compat.wire import (
-    AgentCreate,
-    AgentHeartbeat,
-    AgentHeartbeatCreate,
-    AgentRead,
-    AgentStreamQuery,
-    AgentUpdate,
-    ForceQuery,
-    Page,
-    UserAgentQuery,
-)  # fmt: skip
+from api.rest_compat.wire import AgentCreate, AgentHeartbeat, AgentHeartbeatCreate, AgentRead, AgentUpdate, Page
 from api.schema import agents
 from api.schema.gates import agent_admin, agent_maker, heartbeat_target, organization_admin
 

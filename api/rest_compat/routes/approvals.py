@@ -1,8 +1,9 @@
 """Approvals."""
 
 from api.rest_compat import payloads
+from api.rest_compat.queries import ApprovalQuery
 from api.rest_compat.table import USER, get, patch, post, stream
-from api.rest_compat.wire import ApprovalCreate, ApprovalQuery, ApprovalRead, ApprovalUpdate, Page
+from api.rest_compat.wire import ApprovalCreate, ApprovalRead, ApprovalUpdate, Page
 from api.schema import approvals
 from api.schema.gates import approval_write, board_read, board_write
 

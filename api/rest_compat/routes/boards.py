@@ -1,7 +1,8 @@
 """Boards."""
 
+from api.rest_compat.queries import BoardQuery
 from api.rest_compat.table import USER, delete, get, patch, post
-from api.rest_compat.wire import BoardCreate, BoardQuery, BoardRead, BoardUpdate, Page
+from api.rest_compat.wire import BoardCreate, BoardRead, BoardUpdate, Page
 from api.schema import boards
 from api.schema.gates import board_read, board_write, organization_admin, organization_member
 

@@ -1,8 +1,9 @@
 """Board memory."""
 
 from api.rest_compat import payloads
+from api.rest_compat.queries import MemoryQuery, MemoryStreamQuery
 from api.rest_compat.table import get, post, stream
-from api.rest_compat.wire import BoardMemoryCreate, BoardMemoryRead, MemoryQuery, MemoryStreamQuery, Page
+from api.rest_compat.wire import BoardMemoryCreate, BoardMemoryRead, Page
 from api.schema import memory
 from api.schema.gates import board_read, board_write
 

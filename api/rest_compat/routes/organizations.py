@@ -1,14 +1,9 @@
 """Reading one's organisation and its members."""
 
+from api.rest_compat.queries import PageQuery
 from api.rest_compat.shapes import member_read
 from api.rest_compat.table import USER, get
-from api.rest_compat.wire import (
-    OrganizationListItem,
-    OrganizationMemberRead,
-    OrganizationRead,
-    Page,
-    PageQuery,
-)
+from api.rest_compat.wire import OrganizationListItem, OrganizationMemberRead, OrganizationRead, Page
 from api.schema import organizations
 from api.schema.gates import organization_member
 

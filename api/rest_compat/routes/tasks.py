@@ -1,18 +1,17 @@
 """Tasks and their comments."""
 
 from api.rest_compat import payloads
+from api.rest_compat.queries import PageQuery, TaskQuery
 from api.rest_compat.table import USER, delete, get, patch, post, stream
 from api.rest_compat.wire import (
     BlockedTaskError,
     Page,
-    PageQuery,
     TaskCommentCreate,
     TaskCommentRead,
     TaskCreate,
-    TaskQuery,
     TaskRead,
     TaskUpdate,
-)  # fmt: skip
+)
 from api.schema import comments, tasks
 from api.schema.gates import board_read, board_write, task_read, task_write
 
