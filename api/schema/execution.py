@@ -17,7 +17,7 @@ from api.domain.context import Context
 from api.domain.database import translate
 from api.domain.errors import RETRYABLE, Code, DomainError
 from api.schema.http import check_text
-from api.schema.limits import Documents, Prepared, Refused
+from api.schema.limits import Documents, Prepared, Refused, introspects
 from api.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -86,10 +86,8 @@ class Executor:
     def _check_introspection(self, ctx: Context, prepared: Prepared) -> None:
         if self.settings.introspection_for_anonymous or not isinstance(ctx.actor, Anonymous):
             return
-        for operation in prepared.operations.values():
-            for selection in operation.selection_set.selections:
-                if getattr(selection, "name", None) and selection.name.value in ("__schema", "__type"):  # type: ignore[attr-defined]
-                    raise DomainError(code=Code.INTROSPECTION_CLOSED)
+        if introspects(prepared.document):
+            raise DomainError(code=Code.INTROSPECTION_CLOSED)
 
     def refusal(self, ctx: Context, errors: list[GraphQLError]) -> Answer:
         """The answer to a request that was not executed."""

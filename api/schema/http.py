@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from starlette.requests import HTTPConnection, Request
 
 from api.domain.authentication import Accepts, Credentials
@@ -135,6 +136,8 @@ def _refuse_constant(text: str) -> Any:
 
 
 def new_context(connection: HTTPConnection, actor: Any, credentials: Credentials) -> Context:
-    """The context of one operation of this connection."""
+    """The context of one operation of this connection; its log lines say who it was for."""
+    if actor is not None and actor.id is not None:
+        structlog.contextvars.bind_contextvars(actor=f"{actor.kind}:{actor.id}")
     request_id = getattr(connection.state, "request_id", "")
     return Context(services_of(connection), actor=actor, credentials=credentials, request_id=request_id)

@@ -289,3 +289,14 @@ def _page_size(field: FieldNode, variables: Mapping[str, Any]) -> int | None:
 def _counted(size: int) -> int:
     """A page size as it counts here; sizes that are never allowed are refused by their own rules."""
     return min(max(size, 0), 1000)
+
+
+def introspects(document: DocumentNode) -> bool:
+    """Whether any operation or fragment asks for the schema itself."""
+    stack = [getattr(definition, "selection_set", None) for definition in document.definitions]
+    while stack:
+        for selection in _selections(stack.pop()):
+            if isinstance(selection, FieldNode) and selection.name.value in ("__schema", "__type"):
+                return True
+            stack.append(getattr(selection, "selection_set", None))
+    return False

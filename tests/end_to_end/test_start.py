@@ -98,6 +98,27 @@ def test_the_first_start_makes_a_token_and_data_survive_a_restart(tmp_path: Path
     assert run(tmp_path, "token", "rotate").stdout.strip() != token
 
 
+def test_personal_tokens_from_the_command_line(tmp_path: Path) -> None:
+    with serving(tmp_path, LOG_LEVEL="DEBUG") as (process, url):
+        made = run(tmp_path, "token", "create", "nightly", "--expires-days", "7", "--url", url)
+        secret = made.stdout.strip()
+        assert made.returncode == 0 and secret.startswith("mcp_")
+        listed = run(tmp_path, "token", "list", "--url", url).stdout
+        assert "nightly" in listed and secret not in listed
+        headers = {"Authorization": f"Bearer {secret}"}
+        assert httpx.get(f"{url}/api/v1/users/me", headers=headers).status_code == 200
+        assert run(tmp_path, "token", "revoke", listed.split()[0], "--url", url).stdout.strip() == "Revoked."
+        assert httpx.get(f"{url}/api/v1/users/me", headers=headers).status_code == 401
+        assert run(tmp_path, "token", "revoke", "nobody", "--url", url).returncode == 1
+        told = stop(process)[2]
+        lines = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+        done = [
+            line for line in lines if line["event"] == "http.request.complete" and line["path"] == "/api/v1/users/me"
+        ]
+        assert all(line["request_id"] for line in done) and done[0]["actor"].startswith("user:")
+        assert secret not in told
+
+
 def test_streams_end_with_a_cursor_when_the_server_stops(tmp_path: Path) -> None:
     with serving(tmp_path) as (process, url):
         headers = {"Authorization": f"Bearer {(tmp_path / 'local-token').read_text()}"}
