@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, literal, or_, select, true
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql import UUID as PgUUID
+from sqlalchemy import func, or_, select, true
 from sqlalchemy.orm import aliased
 
 from api.domain import access
@@ -18,6 +16,7 @@ from api.domain.errors import Forbidden, Invalid
 from api.domain.events.cursor import Cursor
 from api.domain.events.log import HORIZON
 from api.domain.jobs import Job
+from api.domain.paging import uuids
 
 
 @dataclass(slots=True)
@@ -42,7 +41,7 @@ async def inboxes(ctx: Context, agent_ids: Sequence[UUID], after: str | None, fi
     start = Cursor.parse(after) if after is not None else Cursor(epoch, 0, 0)
     if start.epoch != epoch:
         start = Cursor(epoch, 0, 0)
-    each = select(func.unnest(literal(list(agent_ids), ARRAY(PgUUID(as_uuid=True)))).label("agent")).subquery()
+    each = select(func.unnest(uuids(agent_ids)).label("agent")).subquery()
     # Of others, only what concerns boards that the caller reads.
     theirs = or_(Job.agent_id == actor.id, access.reachable_boards(actor, Job.board_id))
     inner = (

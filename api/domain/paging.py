@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, and_, any_, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PgUUID
 from sqlalchemy.orm import aliased
@@ -116,7 +116,7 @@ async def keyset_pages(
         entity = aliased(listing.entity, source)
         statement = select(entity, source).order_by(source.c.rank)
     else:
-        each = select(func.unnest(_uuids(parents)).label("parent")).subquery()
+        each = select(func.unnest(uuids(parents)).label("parent")).subquery()
         source = inner.where(listing.parent == each.c.parent).lateral()
         entity = aliased(listing.entity, source)
         statement = (
@@ -148,7 +148,7 @@ async def totals(ctx: Context, listing: Listing, parents: Sequence[UUID] | None 
     grouped = (
         select(listing.parent, func.count())
         .select_from(listing.entity)
-        .where(*listing.where, listing.parent.in_(parents))
+        .where(*listing.where, among(listing.parent, parents))
         .group_by(listing.parent)
     )
     found: dict[UUID | None, int] = dict.fromkeys(parents, 0)
@@ -177,11 +177,17 @@ async def by_ids(ctx: Context, entity: Any, ids: Sequence[Any], *where: ColumnEl
     wanted = {row_id for row_id in ids if row_id is not None}
     if not wanted:
         return {}
-    return {row.id: row for row in await ctx.all(select(entity).where(entity.id.in_(wanted), *where))}
+    return {row.id: row for row in await ctx.all(select(entity).where(among(entity.id, wanted), *where))}
 
 
-def _uuids(ids: Sequence[UUID]) -> Any:
+def uuids(ids: Collection[UUID]) -> Any:
+    """Ids as one array parameter."""
     return literal(list(ids), ARRAY(PgUUID(as_uuid=True)))
+
+
+def among(column: Any, ids: Collection[UUID]) -> ColumnElement[bool]:
+    """`column` is one of the ids: one parameter, however many there are."""
+    return column == any_(uuids(ids))  # type: ignore[no-any-return]
 
 
 def _beyond(keys: tuple[Order, ...], values: list[Any], *, backward: bool) -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement
 
 from api.domain import access
 from api.domain.activity.tables import ActivityEvent
@@ -43,10 +43,3 @@ def visible(ctx: Context) -> ColumnElement[bool]:
         return ActivityEvent.agent_id == ctx.actor.id
     access.membership(ctx.actor)
     return access.readable_boards(ctx.actor, column=ActivityEvent.board_id)
-
-
-async def by_ids(ctx: Context, ids: list[UUID]) -> dict[UUID, ActivityEvent]:
-    """Rows by id, in one statement."""
-    if not ids:
-        return {}
-    return {row.id: row for row in await ctx.all(select(ActivityEvent).where(ActivityEvent.id.in_(ids)))}

@@ -21,7 +21,7 @@ from api.domain.boards.operations import lead_of
 from api.domain.boards.tables import Board, Gateway
 from api.domain.context import Context
 from api.domain.errors import Code, Conflict, Forbidden, NotFound, field_error
-from api.domain.paging import Listing, Order
+from api.domain.paging import Listing, Order, among
 from api.domain.tasks.tables import Task
 
 PENDING = ApprovalStatus.PENDING.value
@@ -144,7 +144,7 @@ async def tasks_of(ctx: Context, approvals: Sequence[Any]) -> dict[UUID, list[UU
     found: dict[UUID, list[UUID]] = {approval_id: [] for approval_id in ids}
     statement = (
         select(ApprovalTaskLink.approval_id, ApprovalTaskLink.task_id)
-        .where(ApprovalTaskLink.approval_id.in_(ids))
+        .where(among(ApprovalTaskLink.approval_id, ids))
         .order_by(ApprovalTaskLink.created_at, ApprovalTaskLink.id)
     )
     for approval_id, task_id in await ctx.rows(statement):

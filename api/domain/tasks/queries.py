@@ -21,7 +21,7 @@ from api.domain.boards.tables import Board
 from api.domain.context import Context
 from api.domain.custom_fields.tables import BoardCustomField, CustomFieldDefinition, CustomFieldValue
 from api.domain.errors import NotFound
-from api.domain.paging import Listing, Order
+from api.domain.paging import Listing, Order, among
 from api.domain.tags import Tag, TagAssignment
 from api.domain.tasks.rules import Facts, State, Status
 from api.domain.tasks.tables import Task, TaskDependency
@@ -123,7 +123,7 @@ async def _load_details(ctx: Context, tasks: Sequence[Any]) -> dict[UUID, Detail
             TaskDependency.created_at.label("at"), TaskDependency.id.label("row_id"),
         )
         .outerjoin(Dependency, Dependency.id == TaskDependency.depends_on_task_id)
-        .where(TaskDependency.task_id.in_(ids))
+        .where(among(TaskDependency.task_id, ids))
     )  # fmt: skip
     tags = (
         select(
@@ -131,7 +131,7 @@ async def _load_details(ctx: Context, tasks: Sequence[Any]) -> dict[UUID, Detail
             TagAssignment.created_at, TagAssignment.id,
         )
         .join(Tag, Tag.id == TagAssignment.tag_id)
-        .where(TagAssignment.task_id.in_(ids))
+        .where(among(TagAssignment.task_id, ids))
     )  # fmt: skip
     values = (
         select(
@@ -155,7 +155,7 @@ async def _load_details(ctx: Context, tasks: Sequence[Any]) -> dict[UUID, Detail
                 CustomFieldValue.task_custom_field_definition_id == CustomFieldDefinition.id,
             ),
         )
-        .where(Task.id.in_(ids))
+        .where(among(Task.id, ids))
     )  # fmt: skip
     united = union_all(dependencies, tags, values).subquery()
     found = {task_id: Details() for task_id in ids}
@@ -217,7 +217,7 @@ async def facts(ctx: Context, tasks: Sequence[Any], assignee_id: UUID | None = N
         Task.id, blockers.label("blocked_by"), lead.scalar_subquery().label("lead_id"),
         worker.scalar_subquery().label("worker_id"), linked_approval("pending").label("pending"),
         linked_approval("approved").label("approved"), comment.scalar_subquery().label("comment"),
-    ).where(Task.id.in_([UUID(str(task.id)) for task in tasks]))  # fmt: skip
+    ).where(among(Task.id, [UUID(str(task.id)) for task in tasks]))  # fmt: skip
     found = {}
     for row in await ctx.rows(statement):
         found[row.id] = Facts(
