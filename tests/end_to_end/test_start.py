@@ -138,6 +138,25 @@ def test_streams_end_with_a_cursor_when_the_server_stops(tmp_path: Path) -> None
         assert process.wait(10) == 0
 
 
+def test_a_local_token_rotated_by_the_command_line_ends_its_streams(tmp_path: Path) -> None:
+    with serving(tmp_path) as (_, url):
+        headers = {"Authorization": f"Bearer {(tmp_path / 'local-token').read_text()}"}
+        board = httpx.post(
+            f"{url}/api/v1/boards", json={"name": "B", "slug": "b", "description": "d"}, headers=headers
+        ).json()
+        path = f"{url}/api/v1/boards/{board['id']}/tasks/stream"
+        with httpx.stream("GET", path, headers=headers, timeout=10) as stream:
+            lines = stream.iter_lines()
+            time.sleep(0.5)
+            fresh = run(tmp_path, "token", "rotate").stdout.strip()
+            started = time.monotonic()
+            assert any(": ended SUBSCRIPTION_ENDED" in line for line in lines)
+            assert time.monotonic() - started < 5
+        assert httpx.get(f"{url}/api/v1/users/me", headers=headers).status_code == 401
+        headers = {"Authorization": f"Bearer {fresh}"}
+        assert httpx.get(f"{url}/api/v1/users/me", headers=headers).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
