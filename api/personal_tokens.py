@@ -33,7 +33,7 @@ def manage(arguments: argparse.Namespace, url: str, token: str) -> int:
             print(f"{one['id']}  {one['name']}  made {one['createdAt']}  used {used}  ends {ends}")
         return 0
     except (httpx.HTTPError, RuntimeError) as error:
-        print(f"mission-control: {error}", file=sys.stderr)
+        print(f"mission-control: {url}: {error}", file=sys.stderr)
         return 1
 
 

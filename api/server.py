@@ -19,7 +19,7 @@ from api.domain.database import Database, migrate
 from api.domain.database.embedded import DataFolderInUse, EmbeddedPostgres, OlderDatabase
 from api.logs import configure_logging
 from api.schema.graphiql import is_built
-from api.settings import Settings
+from api.settings import InvalidSettings, Settings
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +57,7 @@ def serve(settings: Settings) -> int:
     url = settings.database_url
     try:
         if not url:
-            settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_folder(settings)
             embedded = EmbeddedPostgres(settings.data)
             url = embedded.start()
         return _run(settings, url)
@@ -66,6 +66,14 @@ def serve(settings: Settings) -> int:
     finally:
         if embedded is not None:
             embedded.stop()
+
+
+def _make_folder(settings: Settings) -> None:
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        line = f"MISSION_CONTROL_DATA = {str(settings.data)!r}: allowed: a folder that can be made and written"
+        raise InvalidSettings([f"{line} ({error.strerror})"]) from None
 
 
 async def _check_database(settings: Settings, url: str) -> None:
@@ -122,7 +130,7 @@ def _announce(settings: Settings, token: LocalToken | None, made: bool) -> None:
                 file=out,
             )
         print(
-            f"  The token is kept in {settings.data / 'local-token'}; `mission-control token show` prints it.",
+            f"  The token is kept in {settings.data / 'local-token'}; `{sys.argv[0]} token show` prints it.",
             file=out,
         )
     out.flush()

@@ -1,7 +1,7 @@
 """Durable jobs: what must reach an agent, written in the transaction of the change that causes it.
 
 A job of kind `message` is also the agent's inbox: it carries the text, the recipient and where it stands in the order
-of the log, and stays readable until retention drops it. Delivery over gateways claims rows with SKIP LOCKED.
+of the log, and stays readable while it waits. Delivery over gateways will claim rows with SKIP LOCKED.
 """
 
 from __future__ import annotations

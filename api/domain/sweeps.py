@@ -110,12 +110,8 @@ async def retain(services: Services, clock: Any = None) -> int:
         gone = await event_log.drop_before(session, moment - timedelta(days=settings.event_retention_days))
     async with services.database.write() as session:
         old = moment - timedelta(days=settings.job_retention_days)
-        # A job that waits for a gateway is kept; messages to agents without one are their inbox, kept as long.
-        finished = select(Job.id).where(
-            Job.created_at < old,
-            or_(Job.state != "waiting", and_(Job.kind == "message", Job.agent_id.in_(
-                select(Agent.id).where(Agent.gateway_id.is_(None))))),
-        ).limit(2000)  # fmt: skip
+        # What waits is kept however old: nobody has read or delivered it yet.
+        finished = select(Job.id).where(Job.created_at < old, Job.state != "waiting").limit(2000)
         result: Any = await session.execute(delete(Job).where(Job.id.in_(finished)))
         gone += result.rowcount
         keys: Any = await session.execute(

@@ -134,7 +134,9 @@ async def test_everybody_sees_every_change_once_in_one_order(world: World) -> No
 
         connection = await asyncpg.connect(**asyncpg_arguments(world.server.database_url))
         last = 0
-        while not done.is_set():
+        looking = True
+        while looking:
+            looking = not done.is_set()  # one last look after everything is written
             for row in await connection.fetch(
                 "SELECT seq FROM events WHERE board_id = $1 AND kind = 'memory.written' AND seq > $2 ORDER BY seq",
                 UUID(board["id"]), last,
@@ -191,7 +193,8 @@ async def test_everybody_sees_every_change_once_in_one_order(world: World) -> No
     assert len(truth) == CHANGES
     for number, found in enumerate(seen):
         assert found == truth, f"subscriber {number} saw another story"
-    assert set(naive) != {row["seq"] for row in rows}, "commits did not overtake each other, so this proved nothing"
+    missed = {row["seq"] for row in rows} - set(naive)
+    assert any(seq < max(naive) for seq in missed), "a reader by id missed nothing, so this proved nothing"
 
 
 @pytest.mark.anyio

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 
 from tests.support.live import StreamEnded, over_rest, over_sse, over_websocket, websocket
@@ -33,8 +34,41 @@ async def ends(stream: Any, lose: Callable[[], Any]) -> dict[str, Any]:
             return found
 
 
+async def over_rest_tasks(world: World, board: str, _after: Any, token: str) -> Any:
+    """A REST stream in the shape of the others."""
+    async for _, _, data in over_rest(world, f"/boards/{board}/tasks/stream", token=token):
+        yield data
+
+
 @pytest.mark.anyio
-@pytest.mark.parametrize("transport", [over_websocket, over_sse])
+async def test_an_agent_follows_its_board_over_a_websocket(world: World) -> None:
+    board, _, worker = world.team()
+    stream = over_websocket(world, board["id"], None, worker.token)
+    waiting = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0.4)
+    task = world.task(board)
+    while (event := await asyncio.wait_for(waiting, 5)).get("taskId") != task["id"]:
+        waiting = asyncio.ensure_future(anext(stream))
+    assert event["kind"] == "TASK_CREATED"
+    await stream.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.anyio
+async def test_a_silent_stream_is_kept_alive_by_comments(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from api.rest_compat import streams
+
+    assert streams.PING_SECONDS == 15.0
+    monkeypatch.setattr(streams, "PING_SECONDS", 0.2)
+    board = world.board()
+    path = f"{world.server.url}/api/v1/boards/{board['id']}/tasks/stream"
+    async with httpx.AsyncClient(timeout=5) as http, http.stream("GET", path, headers=world.headers(None)) as answer:
+        async for line in answer.aiter_lines():
+            assert line.startswith(": ping - ")
+            break
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("transport", [over_websocket, over_sse, over_rest_tasks])
 async def test_a_revoked_personal_token_ends_its_streams(world: World, transport: Any) -> None:
     board = world.board()
     made = world.gql('mutation { createPersonalToken(input: {name: "s"}) { secret token { id } } }')

@@ -158,6 +158,23 @@ def test_two_changes_of_one_task_lose_nothing(world: World) -> None:
         assert (now["title"], now["description"]) == (f"title {number}", f"text {number}")
 
 
+def test_two_changes_of_one_field_follow_each_other(world: World) -> None:
+    board = world.board()
+    task = world.task(board, title="start")
+    path = f"/api/v1/boards/{board['id']}/tasks/{task['id']}"
+    for number in range(ROUNDS):
+        at_once(world, *(("PATCH", path, world.token, {"title": f"{side} {number}"}) for side in "ab"))
+    rows = world.sql(
+        "SELECT changes->0->>'before' AS before, changes->0->>'after' AS after FROM events WHERE task_id = $1 "
+        "AND kind = 'task.updated' ORDER BY xid, seq", UUID(task["id"]),
+    )  # fmt: skip
+    assert len(rows) == 2 * ROUNDS
+    known = "start"
+    for row in rows:
+        assert row["before"] == known, "a change was made over another that it had not seen"
+        known = row["after"]
+
+
 def test_a_retried_mutation_runs_once(world: World) -> None:
     board = world.board()
     create = "mutation($i: CreateTaskInput!) { createTask(input: $i) { cursor task { id } } }"

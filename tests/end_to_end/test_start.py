@@ -170,6 +170,7 @@ def test_a_local_token_rotated_by_the_command_line_ends_its_streams(tmp_path: Pa
         ({"CLERK_LEEWAY": "x"}, "CLERK_LEEWAY = 'x'"),
         ({"MISSION_CONTROL_PORT": "99999"}, "MISSION_CONTROL_PORT = '99999'"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL = 'LOUD': allowed: TRACE, DEBUG"),
+        ({"MISSION_CONTROL_DATA": "/proc/nope"}, "MISSION_CONTROL_DATA = '/proc/nope': allowed: a folder"),
         ({"TRUSTED_PROXIES": "10.0.0.0/8, nowhere"}, "TRUSTED_PROXIES"),
     ],
 )

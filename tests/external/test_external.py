@@ -49,6 +49,13 @@ def test_the_demo_plays_on_an_external_database(external: str, tmp_path: Path) -
     assert "ext-secret" not in done.stdout + done.stderr
 
 
+def test_the_external_server_is_one_we_support(external: str) -> None:
+    from tests.support.databases import query
+
+    version = query(external.replace("postgresql://", "postgresql+asyncpg://"), "SHOW server_version_num")
+    assert int(version[0][0]) >= 140_000
+
+
 def test_two_servers_on_one_database_see_each_other_s_events_at_once(external: str, tmp_path: Path) -> None:
     import time
 

@@ -95,6 +95,9 @@ def scene(world: World) -> Iterator[Scene]:
     }  # fmt: skip
     found = Scene(world, home, tokens, people["member"].member_id, people["reader"].member_id)
     found._board = board  # type: ignore[attr-defined]
+    found.fresh_approval()
+    found.fresh_memory()
+    found.fresh_comment()
     yield found
 
 
@@ -232,6 +235,7 @@ def code_of(scene: Scene, operation: str, token: str) -> str | None:
     headers = scene.world.headers(token) if token else {}
     if not operation.startswith("Subscription"):
         answer = scene.world.http.post("/graphql", json=body, headers=headers).json()
+        assert answer.get("errors") or answer["data"][operation.partition(".")[2]] is not None
         return answer["errors"][0]["extensions"]["code"] if answer.get("errors") else None
     headers["Accept"] = "text/event-stream"
     with httpx.stream("POST", f"{scene.world.server.url}/graphql", json=body, headers=headers, timeout=1) as stream:
@@ -241,8 +245,9 @@ def code_of(scene: Scene, operation: str, token: str) -> str | None:
                     found = json.loads(text.removeprefix("data: "))
                     return found["errors"][0]["extensions"]["code"] if found.get("errors") else None
         except httpx.ReadTimeout:
-            pass  # open, and nothing for this caller's eyes yet
-    return None
+            # Open; only the stream over everything may have nothing for this caller's eyes.
+            return None if operation == "Subscription.activity" else "SILENT"
+    return "ENDED"
 
 
 def test_every_operation_has_a_line() -> None:
@@ -274,6 +279,34 @@ def test_lists_hold_only_what_the_caller_reads(scene: Scene) -> None:
     assert scene.board()["id"] in shown and str(hidden) not in shown
     outside = {board["id"] for board in scene.world.gql(query, scene.tokens["outsider"])["boards"]["nodes"]}
     assert not outside & (shown | {str(hidden)})
+
+
+def test_node_finds_what_the_caller_reads_and_nothing_else(scene: Scene) -> None:
+    ids = [scene.fresh_task(), scene.fresh_comment(), scene.fresh_approval(), scene.fresh_memory(), scene.fresh_agent()]
+    for target in ids:
+        query = f'{{ node(id: "{target}") {{ id }} }}'
+        found = {actor: scene.world.code(query, scene.tokens[actor]) for actor in ("reader", "worker", "lead", "owner")}
+        assert set(found.values()) == {None}, (target, found)
+        hidden = {actor: scene.world.code(query, scene.tokens[actor]) for actor in ("member", "other_worker")}
+        assert set(hidden.values()) == {"FORBIDDEN"}, (target, hidden)
+        foreign = {actor: scene.world.code(query, scene.tokens[actor]) for actor in ("outsider", "foreign_main")}
+        assert set(foreign.values()) == {"NOT_FOUND"}, (target, foreign)
+    many = f"{{ nodes(ids: {json.dumps(ids)}) {{ id }} }}"
+    assert [node["id"] for node in scene.world.gql(many, scene.tokens["reader"])["nodes"]] == ids
+    for actor in ("member", "other_worker", "outsider", "foreign_main"):
+        assert scene.world.gql(many, scene.tokens[actor])["nodes"] == [None] * len(ids)
+
+
+def test_what_happens_is_listed_only_to_those_who_read_it(scene: Scene) -> None:
+    query = "{ approvals { nodes { id } } activity { nodes { id } } agents { nodes { board { id } } } }"
+    approval, board = scene.fresh_approval(), scene.board()["id"]
+    for actor in ("member", "outsider", "foreign_main"):
+        found = scene.world.gql(query, scene.tokens[actor])
+        assert approval not in {one["id"] for one in found["approvals"]["nodes"]}
+        assert board not in {(one["board"] or {}).get("id") for one in found["agents"]["nodes"]}
+    assert scene.world.gql(query, scene.tokens["member"])["activity"]["nodes"] == []
+    seen = scene.world.gql(query, scene.tokens["reader"])
+    assert approval in {one["id"] for one in seen["approvals"]["nodes"]} and seen["activity"]["nodes"]
 
 
 def test_a_foreign_row_looks_like_one_that_does_not_exist(scene: Scene) -> None:

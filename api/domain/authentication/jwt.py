@@ -79,6 +79,7 @@ class JwtVerifier:
 
     def __init__(self, settings: Settings) -> None:
         self._leeway = settings.clerk_leeway
+        self._verify_iat = settings.clerk_verify_iat
         self._parties = settings.clerk_authorized_parties
         if settings.auth_mode == "clerk":
             secret = settings.clerk_secret_key.get_secret_value().strip()
@@ -102,7 +103,7 @@ class JwtVerifier:
             claims: dict[str, Any] = jwt.decode(
                 token, key, algorithms=ALGORITHMS, leeway=self._leeway, issuer=self._issuer or None,
                 audience=list(self._audience) or None,
-                options={"require": ["exp", "sub"], "verify_iat": True, "verify_aud": True},
+                options={"require": ["exp", "sub"], "verify_iat": self._verify_iat, "verify_aud": True},
             )  # fmt: skip
         except jwt.PyJWTError:
             raise Unauthenticated() from None
