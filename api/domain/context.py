@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.domain.actor import ANONYMOUS, Actor, Agent, User
 from api.domain.database import Database
 from api.domain.database.base import now as utc_now
-from api.domain.errors import Code, DomainError, Invalid, Unauthenticated
+from api.domain.errors import Code, DomainError, Invalid
 from api.domain.events.cursor import Cursor
 from api.domain.events.hub import EventHub
 from api.domain.events.log import Scope, cursor_of
@@ -166,11 +166,6 @@ class Context:
     # -- writing --------------------------------------------------------------------------------------------------
 
     @property
-    def writing(self) -> bool:
-        """Whether a write transaction is open."""
-        return self._write is not None
-
-    @property
     def session(self) -> AsyncSession:
         """The open write transaction."""
         if self._write is None:
@@ -306,12 +301,6 @@ class Context:
     @staticmethod
     def _ended(cursor: Cursor | None, message: str) -> DomainError:
         return DomainError(message, code=Code.SUBSCRIPTION_ENDED, cursor=str(cursor) if cursor else None)
-
-    def require_actor(self) -> User | Agent:
-        """The caller, if it is anybody. Raises `Unauthenticated` for anonymous callers."""
-        if isinstance(self.actor, User | Agent):
-            return self.actor
-        raise Unauthenticated()
 
 
 def naive_utc(moment: datetime | None) -> datetime | None:

@@ -11,7 +11,6 @@ from uuid import UUID
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types.scalar import ScalarDefinition
 
 from api.domain.errors import Invalid
 
@@ -55,11 +54,6 @@ CONFIG = StrawberryConfig(
         ),
     },
 )  # fmt: skip
-
-
-def described_scalars() -> list[ScalarDefinition]:
-    """The scalars of ours, for the documentation test."""
-    return list(CONFIG.scalar_map.values())
 
 
 def as_uuid(value: Any, name: str = "id") -> UUID:

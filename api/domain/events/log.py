@@ -63,9 +63,7 @@ async def cursor_of(reader: Reader) -> Cursor:
     return Cursor.of_snapshot(epoch, snapshot)
 
 
-async def page_after(
-    reader: AsyncSession, cursor: Cursor, scope: Scope, limit: int, kinds: tuple[str, ...] = ()
-) -> list[Event]:
+async def page_after(reader: AsyncSession, cursor: Cursor, scope: Scope, limit: int) -> list[Event]:
     """The next events of `scope` that the cursor's holder has not seen and that can no longer be overtaken."""
     statement = (
         select(Event)
@@ -73,8 +71,6 @@ async def page_after(
         .order_by(Event.xid, Event.seq)
         .limit(limit)
     )
-    if kinds:
-        statement = statement.where(Event.kind.in_(kinds))
     return list((await reader.scalars(statement)).all())
 
 
