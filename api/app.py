@@ -27,6 +27,9 @@ from api.domain.database import Database, migrate
 from api.domain.errors import Code, DomainError
 from api.domain.events.hub import EventHub
 from api.domain.organizations.operations import welcome
+from api.domain.runner import run_forever
+from api.domain.sealed import SecretBox
+from api.domain.souls import SoulsDirectory
 from api.domain.sweeps import sweep_forever
 from api.rest_compat import openapi, table
 from api.rest_compat.routes import ROWS
@@ -100,17 +103,21 @@ class Application:
             raise RuntimeError("The database schema is not current: run `mission-control migrate`.")
         authenticator = Authenticator(settings, database)
         hub = EventHub(database, buffer=settings.subscriber_buffer)
-        services = Services(settings, database, hub, authenticator)
+        services = Services(
+            settings, database, hub, authenticator, SecretBox(settings),
+            SoulsDirectory(settings.souls_directory_url),
+        )  # fmt: skip
         presence = Presence(services)
         authenticator.on_agent = presence.note
         services.settle_presence = presence.settle
 
-        async def newcomer(subject: str, email: str | None, name: str | None) -> None:
-            await welcome(Context(services, actor=SYSTEM), subject, email, name)
+        async def newcomer(subject: str, email: str | None, name: str | None, verified: bool) -> None:
+            await welcome(Context(services, actor=SYSTEM), subject, email, name, verified=verified)
 
         authenticator.on_newcomer = newcomer
         await hub.start()
         sweeper = asyncio.create_task(sweep_forever(services), name="sweeper")
+        runner = asyncio.create_task(run_forever(services), name="runner")
         watcher = asyncio.create_task(_watch_token(services), name="token-watcher")
         self.services = self.starlette.state.services = services
         log.info("app.lifecycle.started", version=app_version())
@@ -120,7 +127,8 @@ class Application:
             self.starlette.state.services = None
             sweeper.cancel()
             watcher.cancel()
-            await asyncio.gather(sweeper, watcher, return_exceptions=True)
+            runner.cancel()
+            await asyncio.gather(sweeper, watcher, runner, return_exceptions=True)
             await hub.stop()
             await presence.stop()
             await database.close()

@@ -114,6 +114,10 @@ class Settings(BaseSettings):
     stall_after_seconds: int = ours(600, ge=1)
     sweep_seconds: float = ours(15.0, gt=0)
     default_skill_packs: bool = ours(True)
+    invite_lifetime_days: int | None = ours(None, ge=1)
+    souls_directory_url: str = ours("https://souls.directory")
+    skill_archive_url: str = ours("https://codeload.github.com")
+    allow_private_addresses: bool = ours(False)
 
     @classmethod
     def settings_customise_sources(

@@ -51,4 +51,4 @@ def anyio_backend() -> str:
 def _no_failures_remembered(request: Any) -> None:
     """The limit on failed attempts is a matter of its own test; here wrong tokens are sent on purpose."""
     if "world" in request.fixturenames:
-        request.getfixturevalue("world").services.authenticator.failures._failures.clear()
+        request.getfixturevalue("world").forget_failures()

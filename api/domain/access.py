@@ -5,13 +5,14 @@ A row of another organisation is unknown (`NotFound`); a row of one's own organi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, false, or_, select, true
 
 from api.domain.actor import Actor, Agent, Membership, System, User
-from api.domain.boards.tables import Board
+from api.domain.boards.tables import Board, BoardGroup
 from api.domain.errors import Forbidden, NotFound, Unauthenticated
 
 
@@ -166,6 +167,32 @@ def _in_organization(target: Any, organization_id: UUID | None) -> ColumnElement
     if target is Board.id:
         return Board.organization_id == organization_id
     return target.in_(select(Board.id).where(Board.organization_id == organization_id))  # type: ignore[no-any-return]
+
+
+def reads_all_boards(actor: Actor, organization_id: UUID | None) -> bool:
+    """Whether the caller reads every board of the organisation."""
+    if isinstance(actor, User):
+        member = actor.memberships.get(organization_id) if organization_id else actor.active
+        return member is not None and member.reads_all
+    return isinstance(actor, Agent) and actor.is_main and actor.organization_id == organization_id
+
+
+def enter_group(actor: Actor, group: BoardGroup | None, boards: Sequence[UUID], *, write: bool) -> BoardGroup:
+    """Raise unless the caller may read or write the group: one of its boards is enough, an empty one is for admins."""
+    signed_in(actor)
+    if group is None or not sees_organization(actor, group.organization_id):
+        raise NotFound()
+    if isinstance(actor, User):
+        member = actor.memberships[group.organization_id]
+        if member.all_boards_write or (member.reads_all and not write):
+            return group
+        if any((member.writes if write else member.reads)(board_id) for board_id in boards):
+            return group
+        if not boards and member.is_admin:
+            return group
+    elif isinstance(actor, Agent) and (actor.is_main or actor.board_id in boards):
+        return group
+    raise Forbidden("You have no access to this group.")
 
 
 def same_agent_or_admin(actor: Actor, agent_id: UUID) -> None:

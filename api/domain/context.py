@@ -27,9 +27,11 @@ from api.domain.events.hub import EventHub
 from api.domain.events.log import Scope, cursor_of
 from api.domain.events.tables import Event
 from api.domain.jobs import Job
+from api.domain.sealed import SecretBox
 
 if TYPE_CHECKING:
     from api.domain.authentication import Authenticator, Credentials
+    from api.domain.souls import SoulsDirectory
     from api.settings import Settings
 
 
@@ -41,6 +43,8 @@ class Services:
     database: Database
     hub: EventHub
     authenticator: Authenticator
+    secrets: SecretBox
+    souls: SoulsDirectory
     #: Waits until a noted sign of life of an agent is written.
     settle_presence: Callable[[UUID], Awaitable[None]] | None = None
 
@@ -53,6 +57,9 @@ class Cost:
     rows: int = 0
     started: float = 0.0
 
+
+#: Asked with a write's events before it commits, to write what follows from them.
+LISTENERS: list[Callable[[Context, list[Event]], Awaitable[None]]] = []
 
 #: Moments on their way back to the pool; held here so that nothing collects them halfway.
 _ENDING: set[asyncio.Task[None]] = set()
@@ -185,6 +192,8 @@ class Context:
                 self._write = session
                 yield session
                 await session.flush()
+                for listener in LISTENERS if self._events else ():
+                    await listener(self, self._events)
                 appended = bool(self._events)
                 if self._events:
                     session.add_all(self._events)

@@ -17,6 +17,7 @@ class Code(Enum):
     BAD_REQUEST = (400, "The request is not well formed for its protocol.")
     GRAPHQL_PARSE_FAILED = (400, "The GraphQL document has a syntax error.")
     GRAPHQL_VALIDATION_FAILED = (400, "The GraphQL document does not fit the schema.")
+    UNACCEPTABLE_URL = (400, "The address is not one that may be used here.")
     BAD_USER_INPUT = (422, "A value is of the wrong type or outside what is allowed.")
     UNAUTHENTICATED = (401, "No credentials were sent, or they are unknown, expired or revoked.")
     FORBIDDEN = (403, "The caller is known but may not do this.")
@@ -33,9 +34,12 @@ class Code(Enum):
     DEPENDENCY_CYCLE = (409, "The dependency would close a cycle.")
     AGENT_LIMIT_REACHED = (409, "The board has as many workers as it allows.")
     NAME_TAKEN = (409, "The name is in use.")
+    IN_USE = (409, "Others need it, so it cannot go.")
+    LAST_OWNER = (409, "The organisation would be left without an owner.")
     NOTHING_TO_CLAIM = (409, "There is no free task to claim.")
     IDEMPOTENCY_MISMATCH = (409, "The clientMutationId was used for another mutation.")
     CURSOR_EXPIRED = (410, "Retention has dropped the events after this cursor.")
+    GONE = (410, "It exists, but is switched off.")
     BODY_TOO_LARGE = (413, "The request body is larger than allowed.")
     UNSUPPORTED_MEDIA_TYPE = (415, "The content type is not one this endpoint takes.")
     DEPTH_LIMIT = (400, "The query nests deeper than allowed.")
@@ -51,6 +55,7 @@ class Code(Enum):
     SLOW_SUBSCRIBER = (429, "The subscriber did not keep up; resume after the cursor in the details.")
     SUBSCRIPTION_ENDED = (403, "The right to this stream ended; the last cursor is in the details.")
     SHUTTING_DOWN = (503, "The server stops; resume after the cursor in the details.")
+    UPSTREAM_FAILED = (502, "A service outside did not answer as it should.")
     GATEWAY_REQUIRED = (422, "This needs a gateway and the board has none.")
     UNAVAILABLE = (503, "A part that the request needs is away for the moment; try again.")
     INTERNAL = (500, "An unexpected error; the request id leads to it in the log.")
@@ -62,7 +67,7 @@ class Code(Enum):
 
 
 #: Codes after which the same request may succeed unchanged.
-RETRYABLE = {Code.RATE_LIMITED, Code.UNAVAILABLE, Code.SHUTTING_DOWN, Code.SLOW_SUBSCRIBER}
+RETRYABLE = {Code.RATE_LIMITED, Code.UPSTREAM_FAILED, Code.UNAVAILABLE, Code.SHUTTING_DOWN, Code.SLOW_SUBSCRIBER}
 
 PHRASES = {
     401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 409: "Conflict",

@@ -19,9 +19,11 @@ from api.domain.context import Context, Services
 from api.domain.events import log as event_log
 from api.domain.idempotency import IdempotencyKey
 from api.domain.jobs import Job
+from api.domain.limits import sweep_windows
 from api.domain.tasks.operations import release_stalled
 from api.domain.tasks.rules import Status
 from api.domain.tasks.tables import Task
+from api.domain.webhooks.tables import WebhookPayload
 
 log = structlog.get_logger(__name__)
 
@@ -121,8 +123,19 @@ async def retain(services: Services, clock: Any = None) -> int:
     return int(gone)
 
 
+async def drop_payloads(services: Services, clock: Any = None) -> int:
+    """Drop one batch of deliveries to webhooks that retention lets go; returns how many."""
+    ctx = Context(services, actor=SYSTEM, **({"clock": clock} if clock else {}))
+    old = ctx.now() - timedelta(days=services.settings.webhook_payload_retention_days)
+    async with services.database.write() as session:
+        ids = select(WebhookPayload.id).where(WebhookPayload.received_at < old).limit(1000)
+        gone: Any = await session.execute(delete(WebhookPayload).where(WebhookPayload.id.in_(ids)))
+    await sweep_windows(services.database)
+    return int(gone.rowcount)
+
+
 SWEEPS: tuple[Callable[[Services], Awaitable[int]], ...] = (
-    announce_silent, mark_stalled, wake_stalled, release_long_stalled, retain,
+    announce_silent, mark_stalled, wake_stalled, release_long_stalled, retain, drop_payloads,
 )  # fmt: skip
 
 

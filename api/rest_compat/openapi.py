@@ -34,9 +34,8 @@ def document(rows: Sequence[Row], version: str) -> dict[str, Any]:
     for model in (wire.HTTPValidationError, wire.LLMErrorResponse, wire.HealthStatusResponse):
         models[_name(model)] = model
     for row in rows:
-        for named in (row.body, *row.errors.values(), *_returned(row)):
-            if named is not None:
-                models[_name(named)] = named
+        for named in (*_bodies(row), *row.errors.values(), *_returned(row)):
+            models[_name(named)] = named
     template = "#/components/schemas/{model}"
     inputs = [(model, "validation") for model in models.values()]
     _, definitions = models_json_schema(inputs, ref_template=template)  # type: ignore[arg-type]
@@ -88,6 +87,12 @@ def _rename(schema: Any) -> Any:
     return [_rename(part) for part in schema] if isinstance(schema, list) else schema
 
 
+def _bodies(row: Row) -> list[type[BaseModel]]:
+    if row.body is None:
+        return []
+    return list(get_args(row.body)) or [row.body]
+
+
 def _returned(row: Row) -> list[type[BaseModel]]:
     if row.stream is not None:
         return []
@@ -122,9 +127,11 @@ def _operation(row: Row) -> dict[str, Any]:
     if parameters:
         operation["parameters"] = parameters
     if row.body is not None:
+        references = [_reference(model) for model in _bodies(row)]
         operation["requestBody"] = {
-            "required": row.body_required, "description": row.body.__doc__ or "",
-            "content": _content(_reference(row.body)),
+            "required": row.body_required,
+            "description": " Or: ".join((model.__doc__ or "").strip() for model in _bodies(row)),
+            "content": _content(references[0] if len(references) == 1 else {"anyOf": references}),
         }  # fmt: skip
     operation["responses"] = _responses(row)
     if row.hints is not None:
@@ -152,7 +159,7 @@ def _responses(row: Row) -> dict[str, Any]:
             "description": row.returns.__doc__ or "The answer.",
             "content": _content(_reference(row.returns)),
         }
-    responses: dict[str, Any] = {"200": good}
+    responses: dict[str, Any] = {str(row.status): good}
     for status, model in row.errors.items():
         responses[str(status)] = {"description": model.__doc__ or "", "content": _content(_reference(model))}
     if (row.path_names or row.body or row.query.model_fields) and 422 not in row.errors:

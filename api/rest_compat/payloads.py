@@ -1,4 +1,4 @@
-"""What the four streams of boards and agents say about an event."""
+"""What the streams say about an event."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from typing import Any
 
 from api.domain.events.tables import Event
 from api.rest_compat.shapes import agent_read, approval_read, plain, task_read
-from api.rest_compat.streams import Stream
-from api.rest_compat.wire import BoardMemoryRead
-from api.schema import events
+from api.rest_compat.streams import Asked, Stream
+from api.rest_compat.views import comment_item
+from api.rest_compat.wire import BoardGroupMemoryRead, BoardMemoryRead
+from api.schema import activity, events
 from api.schema.http import Context
 
 _TASK_TYPES = {"task.created", "task.updated", "task.status_changed", "task.comment"}
 _ACTIVITY = ("id", "event_type", "message", "agent_id", "task_id", "created_at")
 _COMMENT = ("id", "message", "agent_id", "task_id", "created_at")
 _memory_read = plain(BoardMemoryRead)
+_group_memory_read = plain(BoardGroupMemoryRead)
 
 
-async def task_payload(ctx: Context, event: Event, query: Any) -> dict[str, Any] | None:
+async def task_payload(ctx: Context, event: Event, asked: Asked) -> dict[str, Any] | None:
     """The activity with the task as it is now, a comment, or that the task is gone."""
     if event.kind == "task.deleted":
         return {"type": "task.deleted", "task_id": event.task_id}
@@ -31,7 +33,7 @@ async def task_payload(ctx: Context, event: Event, query: Any) -> dict[str, Any]
     return {**said, "task": (await task_read(ctx, [task]))[0] if task else None}
 
 
-async def approval_payload(ctx: Context, event: Event, query: Any) -> dict[str, Any] | None:
+async def approval_payload(ctx: Context, event: Event, asked: Asked) -> dict[str, Any] | None:
     """The approval as it is now, how many wait on the board, and the counts of its tasks."""
     if event.kind == "approval.deleted":
         return {"type": "approval.deleted", "approval_id": event.subject_id}
@@ -50,15 +52,15 @@ async def approval_payload(ctx: Context, event: Event, query: Any) -> dict[str, 
     return payload
 
 
-async def memory_payload(ctx: Context, event: Event, query: Any) -> dict[str, Any] | None:
+async def memory_payload(ctx: Context, event: Event, asked: Asked) -> dict[str, Any] | None:
     """The entry."""
     entry = await events.memory_now(ctx, event)
-    if entry is None or (query.is_chat is not None and entry.row.is_chat is not query.is_chat):
+    if entry is None or (asked.query.is_chat is not None and entry.row.is_chat is not asked.query.is_chat):
         return None
     return {"memory": (await _memory_read(ctx, [entry]))[0]}
 
 
-async def agent_payload(ctx: Context, event: Event, query: Any) -> dict[str, Any] | None:
+async def agent_payload(ctx: Context, event: Event, asked: Asked) -> dict[str, Any] | None:
     """The agent as it is now, or that it is gone."""
     if event.organization_id and not events.may_see(ctx, event):
         return None
@@ -68,7 +70,29 @@ async def agent_payload(ctx: Context, event: Event, query: Any) -> dict[str, Any
     return {"agent": (await agent_read(ctx, [agent]))[0]} if agent else None
 
 
+async def group_memory_payload(ctx: Context, event: Event, asked: Asked) -> dict[str, Any] | None:
+    """The entry, if it is of the group that the address names (or its board is in now)."""
+    entry = await events.group_memory_now(ctx, event)
+    if entry is None or (asked.query.is_chat is not None and entry.row.is_chat is not asked.query.is_chat):
+        return None
+    if entry.row.board_group_id != await events.group_in(ctx, asked.path):
+        return None
+    return {"memory": (await _group_memory_read(ctx, [entry]))[0]}
+
+
+async def comment_payload(ctx: Context, event: Event, asked: Asked) -> dict[str, Any] | None:
+    """The comment with its task and board, if the caller reads that board now."""
+    if event.kind not in ("task.commented", "task.replayed", "task.moved", "task.updated") or event.board_id is None:
+        return None
+    if asked.query.board_id not in (None, event.board_id):
+        return None
+    comment = await activity.comment_now(ctx, event)
+    return {"comment": (await comment_item(ctx, [comment]))[0]} if comment else None
+
+
 TASKS = Stream("task", "task", task_payload)
 APPROVALS = Stream("approval", "approval", approval_payload)
 MEMORY = Stream("memory", "memory", memory_payload)
 AGENTS = Stream("agent", "agent", agent_payload)
+GROUP_MEMORY = Stream("group", "memory", group_memory_payload, wide=True)
+COMMENTS = Stream("task", "comment", comment_payload, wide=True, replay="comment")

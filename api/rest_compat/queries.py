@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.domain.errors import Invalid
-from api.rest_compat.wire import Decision, Model, Status
+from api.rest_compat.wire import Decision, Model, RangeKey, Status
 
 
 class NoQuery(Model):
@@ -92,3 +92,68 @@ class AgentStreamQuery(StreamQuery):
     """From when, and of which board."""
 
     board_id: UUID | None = None
+
+
+class PayloadQuery(Model):
+    """How much of a payload."""
+
+    max_chars: int | None = Field(None, ge=1, le=1_000_000)
+
+
+class GroupSnapshotQuery(Model):
+    """How much a group's snapshot shows."""
+
+    include_done: bool = False
+    per_board_task_limit: int = 5
+
+
+class BoardGroupSnapshotQuery(Model):
+    """How much a snapshot of a board's group shows."""
+
+    include_self: bool = False
+    include_done: bool = False
+    per_board_task_limit: int = Field(5, ge=0, le=100)
+
+
+class CommentFeedQuery(PageQuery):
+    """Which comments."""
+
+    board_id: UUID | None = None
+
+
+class CommentStreamQuery(StreamQuery):
+    """From when, and of which board."""
+
+    board_id: UUID | None = None
+
+
+class DashboardQuery(Model):
+    """Which window and boards the dashboard is about."""
+
+    range_key: RangeKey = "24h"
+    board_id: UUID | None = None
+    group_id: UUID | None = None
+
+
+class GatewayQuery(Model):
+    """Which gateway."""
+
+    gateway_id: UUID
+
+
+class SkillQuery(GatewayQuery):
+    """Which skills, for which gateway; counted only with a limit."""
+
+    search: str | None = None
+    category: str | None = None
+    risk: str | None = None
+    pack_id: UUID | None = None
+    limit: int | None = Field(None, ge=1, le=200)
+    offset: int = Field(0, ge=0, lt=2**63)
+
+
+class SoulQuery(Model):
+    """Which souls."""
+
+    q: str = Field("", min_length=0)
+    limit: int = Field(20, ge=1, le=100)

@@ -6,19 +6,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from api.rest_compat import wire
-from api.schema import agents, approvals, organizations, tasks
-from api.schema.batching import Context
+from api.schema import agents, approvals, organizations, tags, tasks
+from api.schema.batching import Context, Loader
 
 Fill = Callable[[Context, Sequence[Any]], Awaitable[list[dict[str, Any]]]]
 
 
-def _columns(model: type[wire.Model], *besides: str) -> tuple[str, ...]:
+def columns(model: type[wire.Model], *besides: str) -> tuple[str, ...]:
+    """The fields of a model that are columns of its row."""
     return tuple(name for name in model.model_fields if name not in besides)
 
 
 def plain(model: type[wire.Model]) -> Fill:
     """Models whose fields are the row's columns."""
-    names = _columns(model)
+    names = columns(model)
 
     async def fill(ctx: Context, objects: Sequence[Any]) -> list[dict[str, Any]]:
         return [{name: getattr(one.row, name) for name in names} for one in objects]
@@ -26,7 +27,21 @@ def plain(model: type[wire.Model]) -> Fill:
     return fill
 
 
-_TASK = _columns(
+def loaded(model: type[wire.Model], **loaders: Loader) -> Fill:
+    """Models with columns of the row and fields that the schema's loaders know."""
+    names = columns(model, *loaders)
+
+    async def fill(ctx: Context, objects: Sequence[Any]) -> list[dict[str, Any]]:
+        found = [{name: getattr(one.row, name) for name in names} for one in objects]
+        for name, loader in loaders.items():
+            for values, value in zip(found, await loader(ctx, objects), strict=True):
+                values[name] = value
+        return found
+
+    return fill
+
+
+_TASK = columns(
     wire.TaskRead,
     "depends_on_task_ids",
     "tag_ids",
@@ -52,7 +67,7 @@ async def task_read(ctx: Context, objects: Sequence[Any]) -> list[dict[str, Any]
     return found
 
 
-_APPROVAL = _columns(wire.ApprovalRead, "task_id", "task_ids", "task_titles")
+_APPROVAL = columns(wire.ApprovalRead, "task_id", "task_ids", "task_titles")
 
 
 async def approval_read(ctx: Context, objects: Sequence[Any]) -> list[dict[str, Any]]:
@@ -68,7 +83,7 @@ async def approval_read(ctx: Context, objects: Sequence[Any]) -> list[dict[str, 
     ]  # fmt: skip
 
 
-_AGENT = _columns(wire.AgentRead, "status", "is_gateway_main")
+_AGENT = columns(wire.AgentRead, "status", "is_gateway_main")
 _PRIVATE = ("identity_template", "soul_template", "openclaw_session_id")
 
 
@@ -101,9 +116,9 @@ async def organization_item(ctx: Context, objects: Sequence[Any]) -> list[dict[s
     return [{"id": one.row.id, "name": one.row.name, **organizations.my_place(ctx, one)} for one in objects]
 
 
-_MEMBER = _columns(wire.OrganizationMemberRead, "user", "board_access")
-_MEMBER_USER = _columns(wire.OrganizationUserRead)
-_ACCESS = _columns(wire.OrganizationBoardAccessRead)
+_MEMBER = columns(wire.OrganizationMemberRead, "user", "board_access")
+_MEMBER_USER = columns(wire.OrganizationUserRead)
+_ACCESS = columns(wire.OrganizationBoardAccessRead)
 
 
 def member_read(*, with_access: bool) -> Fill:
@@ -124,6 +139,16 @@ def member_read(*, with_access: bool) -> Fill:
     return fill
 
 
+async def _sorted_boards(ctx: Context, objects: Sequence[Any]) -> list[list[str]]:
+    return [sorted(ids) for ids in await tags.load_bound_boards(ctx, objects)]
+
+
+async def invite_read(ctx: Context, objects: Sequence[Any]) -> list[dict[str, Any]]:
+    """Invites with their token, as administrators see them."""
+    names = columns(wire.OrganizationInviteRead, "token")
+    return [{**{name: getattr(one.row, name) for name in names}, "token": one.token} for one in objects]
+
+
 FILLS: dict[type[wire.Model], Fill] = {
     wire.TaskRead: task_read,
     wire.ApprovalRead: approval_read,
@@ -136,5 +161,10 @@ FILLS: dict[type[wire.Model], Fill] = {
     wire.BoardMemoryRead: plain(wire.BoardMemoryRead),
     wire.UserRead: plain(wire.UserRead),
     wire.OrganizationRead: plain(wire.OrganizationRead),
+    wire.OrganizationInviteRead: invite_read,
+    wire.BoardGroupRead: plain(wire.BoardGroupRead),
+    wire.BoardGroupMemoryRead: plain(wire.BoardGroupMemoryRead),
     wire.TagRef: plain(wire.TagRef),
+    wire.TagRead: loaded(wire.TagRead, task_count=tags.load_task_counts),
+    wire.TaskCustomFieldDefinitionRead: loaded(wire.TaskCustomFieldDefinitionRead, board_ids=_sorted_boards),
 }

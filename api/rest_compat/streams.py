@@ -18,22 +18,37 @@ from api.domain.events.cursor import Cursor
 from api.domain.events.log import Scope, check
 from api.domain.events.tables import Event
 from api.schema.endpoint import pinged
-from api.schema.gates import listed_board, organization_of
+from api.schema.gates import listed_board, organization_of_path
 from api.schema.http import Context
 from api.schema.replay import before_log, start_since
 
 PING_SECONDS = 15.0
 
-Payload = Callable[[Context, Event, Any], Awaitable[dict[str, Any] | None]]
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the client asked for: the ids in the path, and the query."""
+
+    path: Mapping[str, UUID]
+    query: Any
+
+
+Payload = Callable[[Context, Event, Asked], Awaitable[dict[str, Any] | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What a stream sends: events of a topic under a name, each spelled by `payload` (None: not sent)."""
+    """What a stream sends: events of a topic under a name, each spelled by `payload` (None: not sent).
+
+    `wide` streams read the log of the whole organisation, whatever board their address names; `replay` says which
+    table tells what is older than the log.
+    """
 
     topic: str
     name: str
     payload: Payload
+    wide: bool = False
+    replay: str = ""
 
 
 async def respond(
@@ -50,7 +65,11 @@ async def respond(
             await inner()
             await listed_board(ctx, named)
 
-    scope = Scope(board_id=board_id) if board_id else Scope(organization_id=organization_of(ctx))
+    asked = Asked(path, query)
+    if board_id is not None and not source.wide:
+        scope = Scope(board_id=board_id)
+    else:
+        scope = Scope(organization_id=await organization_of_path(ctx, path))
     since, after, replayed = _time(query.since), None, False
     if last := request.headers.get("last-event-id"):
         after, since = Cursor.parse(last), None
@@ -64,15 +83,15 @@ async def respond(
     async def payloads() -> AsyncGenerator[tuple[Cursor | None, dict[str, Any]], None]:
         """Events with what is said about them; all of a stream's database work happens in here."""
         if replayed and since is not None:
-            for event in await before_log(ctx, source.topic, board_id, since):
-                if (payload := await source.payload(ctx, event, query)) is not None:
+            for event in await before_log(ctx, source.replay or source.topic, path, board_id, since):
+                if (payload := await source.payload(ctx, event, asked)) is not None:
                     yield None, payload
             await ctx.end_moment()
         async with aclosing(ctx.follow(scope, after, gate)) as followed:
             async for event, cursor in followed:
                 if event.topic != source.topic or (since is not None and event.at < since):
                     continue
-                payload = await source.payload(ctx, event, query)
+                payload = await source.payload(ctx, event, asked)
                 await ctx.end_moment()
                 if payload is not None:
                     yield cursor, payload

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args, get_origin
 from uuid import UUID
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,16 +26,19 @@ from api.schema.gates import BOARD_PART, anybody
 from api.schema.http import (
     Accepts,
     Context,
+    Credentials,
     check_text,
+    client_address,
     credentials_of,
     new_context,
     parse_json,
     read_body,
     services_of,
 )
+from api.schema.webhooks import Delivery
 
 PREFIX = "/api/v1"
-USER, AGENT, MIXED = Accepts.USER, Accepts.AGENT, Accepts.MIXED
+ANYBODY, USER, AGENT, MIXED = Accepts
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Row:
     who: Accepts = MIXED
     gate: Callable[[Context, Mapping[str, UUID]], Awaitable[None]] = anybody
     query: type[wire.Model] = queries.NoQuery
-    body: type[wire.Model] | None = None
+    body: Any = None
     returns: Any = wire.OkResponse
     fill: Fill | None = None
     fixed: Mapping[str, Any] = field(default_factory=dict)
@@ -72,6 +75,11 @@ class Row:
     hints: Hints | None = None
     stream: streams.Stream | None = None
     body_required: bool = True
+    status: int = 200
+    #: Parameters of the path that are any text; the others are UUIDs.
+    texts: tuple[str, ...] = ()
+    #: The resolver takes the request as it came in: `delivery` has headers, address and a way to read the body.
+    raw: bool = False
 
     @property
     def operation(self) -> str:
@@ -81,7 +89,7 @@ class Row:
 
     @property
     def path_names(self) -> list[str]:
-        """The parameters in the path, all of them UUIDs."""
+        """The parameters in the path."""
         return re.findall(r"{(\w+)}", self.path)
 
     @property
@@ -117,6 +125,11 @@ def patch(path: str, resolver: Any, **rest: Any) -> Row:
     return Row("PATCH", path, resolver, **rest)
 
 
+def put(path: str, resolver: Any, **rest: Any) -> Row:
+    """A row for PUT."""
+    return Row("PUT", path, resolver, **rest)
+
+
 def delete(path: str, resolver: Any, **rest: Any) -> Row:
     """A row for DELETE."""
     return Row("DELETE", path, resolver, **rest)
@@ -131,7 +144,8 @@ async def answer(row: Row, request: Request) -> Response:
     """Run a row for a request."""
     services = services_of(request)
     body = await _read(row, request, services.settings.max_body_bytes)
-    credentials = credentials_of(request, row.who)
+    # Senders of deliveries have credentials of their own, which mean nothing here.
+    credentials = Credentials() if row.who is ANYBODY else credentials_of(request, row.who)
     ctx = new_context(request, await services.authenticator.authenticate(credentials), credentials)
     try:
         path, problems = _bind_path(row, request)
@@ -145,14 +159,13 @@ async def answer(row: Row, request: Request) -> Response:
         if row.stream is not None:
             assert query is not None
             return await streams.respond(row.stream, ctx, path, query, request, lambda: row.gate(ctx, path))
-        arguments = _arguments(row, path, query, sent)
+        arguments = _arguments(row, path, query, sent, _delivery(request) if row.raw else None)
         try:
             result = await row.resolver(ctx, **arguments)
         except Invalid as error:
             raise _with_input(error, body) from None
         return Response(
-            to_json(await _shape(row, ctx, result)),
-            media_type="application/json",
+            to_json(await _shape(row, ctx, result)), row.status, _headers(row, result), media_type="application/json"
         )
     finally:
         # A stream that has begun holds no connection; whatever else happened, this request gives its own back.
@@ -187,10 +200,15 @@ async def _read(row: Row, request: Request, limit: int) -> Any:
         raise Invalid("The body is not JSON.", detail=[entry]) from None
 
 
-def _bind_path(row: Row, request: Request) -> tuple[dict[str, UUID], list[dict[str, Any]]]:
-    found, problems = {}, []
+def _bind_path(row: Row, request: Request) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    found: dict[str, Any] = {}
+    problems: list[dict[str, Any]] = []
     for name in row.path_names:
         text = request.path_params[name]
+        if name in row.texts:
+            check_text(text)
+            found[name] = text
+            continue
         try:
             found[name] = UUID(text)
         except ValueError:
@@ -222,9 +240,10 @@ def _bind_body(row: Row, body: Any, problems: list[dict[str, Any]]) -> wire.Mode
     return _validated(row.body, body, "body", problems)
 
 
-def _validated(model: type[wire.Model], values: Any, place: str, problems: list[dict[str, Any]]) -> wire.Model | None:
+def _validated(model: Any, values: Any, place: str, problems: list[dict[str, Any]]) -> wire.Model | None:
     try:
-        return model.model_validate(values)
+        found: wire.Model = TypeAdapter(model).validate_python(values)
+        return found
     except ValidationError as error:
         for entry in error.errors(include_url=False):
             shown: dict[str, Any] = {**entry, "loc": [place, *entry["loc"]]}
@@ -244,16 +263,29 @@ def _with_input(error: Invalid, body: Any) -> Invalid:
     return error
 
 
+def _delivery(request: Request) -> Delivery:
+    """The request as it came in, for resolvers that read it themselves."""
+    address = client_address(request, services_of(request).settings)
+    return Delivery(dict(request.headers), address, lambda limit: read_body(request, limit))
+
+
+def _headers(row: Row, result: Any) -> dict[str, str]:
+    """Counts that a plain list carries in headers."""
+    return getattr(result, "headers", {}) if get_origin(row.returns) is list else {}
+
+
 def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
-def _arguments(row: Row, path: Mapping[str, UUID], query: wire.Model | None, body: wire.Model | None) -> dict[str, Any]:
+def _arguments(
+    row: Row, path: Mapping[str, UUID], query: wire.Model | None, body: wire.Model | None, delivery: Any
+) -> dict[str, Any]:  # fmt: skip
     """The resolver's arguments by name: path, query, the fixed ones of the row, and the body whole or by field."""
     bound = getattr(query, "bound", None)
     asked = bound() if bound else query.model_dump() if query else {}
     given = body.model_dump(exclude_unset=True) if body else {}
-    available = {**given, **asked, **path, **row.fixed, "draft": given, "change": given}
+    available = {**given, **asked, **path, **row.fixed, "draft": given, "change": given, "delivery": delivery}
     names = list(inspect.signature(row.resolver).parameters)[1:]
     return {name: available[name] for name in names if name in available}
 

@@ -19,20 +19,32 @@ from api.schema.batching import Info
 from api.schema.boards import BoardMutation, BoardQuery
 from api.schema.comments import CommentMutation
 from api.schema.events import BoardChangeEvent, EventSubscription
+from api.schema.groups import GroupMutation, GroupQuery
+from api.schema.invites import InviteMutation
+from api.schema.members import OrganizationMutation
 from api.schema.memory import MemoryMutation
+from api.schema.metrics import MetricsQuery
 from api.schema.nodes import NodeQuery
-from api.schema.organizations import OrganizationMutation, OrganizationQuery
+from api.schema.notifications import NotificationMutation, NotificationQuery
+from api.schema.onboarding import OnboardingMutation
+from api.schema.organization_events import OrganizationSubscription
+from api.schema.organizations import OrganizationQuery
 from api.schema.scalars import CONFIG, Cursor
+from api.schema.skills import SkillMutation, SkillQuery
+from api.schema.tag_mutations import TagMutation, TagQuery
 from api.schema.task_mutations import TaskMutation
 from api.schema.tasks import TaskQuery
 from api.schema.users import UserMutation, UserQuery
+from api.schema.webhooks import WebhookMutation, WebhookQuery
 
 log = structlog.get_logger(__name__)
 
 
 @strawberry.type(description="Reading. One operation sees one moment of the database.")
 class Query(
-    UserQuery, OrganizationQuery, BoardQuery, TaskQuery, ApprovalQuery, AgentQuery, ActivityQuery, NodeQuery
+    UserQuery, OrganizationQuery, BoardQuery, TaskQuery, ApprovalQuery, AgentQuery, ActivityQuery, NodeQuery,
+    TagQuery, GroupQuery, MetricsQuery, WebhookQuery, SkillQuery,
+    NotificationQuery,
 ):  # fmt: skip
     """The nouns' query fields, and the moment."""
 
@@ -45,13 +57,14 @@ class Query(
 @strawberry.type(description="Changing. Each field is a transaction of its own; a failed one has written nothing.")
 class Mutation(
     UserMutation, OrganizationMutation, BoardMutation, TaskMutation, CommentMutation, ApprovalMutation,
-    MemoryMutation, AgentMutation,
+    MemoryMutation, AgentMutation, InviteMutation, TagMutation, GroupMutation,
+    WebhookMutation, OnboardingMutation, SkillMutation, NotificationMutation,
 ):  # fmt: skip
     """The nouns' mutations."""
 
 
 @strawberry.type(description="Following. Events come in the order of the log, each once, and can be resumed.")
-class Subscription(EventSubscription):
+class Subscription(EventSubscription, OrganizationSubscription):
     """The event streams."""
 
 

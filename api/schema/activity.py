@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import strawberry
 from sqlalchemy import ColumnElement
 
 from api.domain import access, activity
 from api.domain.activity.tables import ActivityEvent as ActivityRow
-from api.domain.boards.tables import Board as BoardRow
 from api.domain.context import Context
-from api.domain.paging import Slice, by_ids
+from api.domain.events.tables import Event
+from api.domain.paging import OffsetPage, Slice, by_ids, offset_page
 from api.schema.batching import Info, batch_field
-from api.schema.comments import load_authors, load_tasks
+from api.schema.comments import Comment, load_authors, load_boards, load_tasks
+from api.schema.gates import listed_board
 from api.schema.node import Actor, Node
 from api.schema.paging import After, Before, Connection, First, Last, connect_one
 from api.schema.scalars import as_uuid, shape
@@ -52,14 +53,6 @@ def conditions(filter: ActivityFilter | None) -> list[ColumnElement[bool]]:
     return where
 
 
-async def load_boards(ctx: Context, rows: Sequence[Activity]) -> list[Board | None]:
-    """The board of each row."""
-    from api.schema.boards import Board
-
-    found = await by_ids(ctx, BoardRow, [one.row.board_id for one in rows], access.reachable_boards(ctx.actor))
-    return [Board.of(found[one.row.board_id]) if one.row.board_id in found else None for one in rows]
-
-
 @strawberry.type(description="Something that happened, in words.")
 class Activity(Node):
     """A row of `activity_events`."""
@@ -80,6 +73,38 @@ class Activity(Node):
     def of(cls, row: ActivityRow) -> Activity:
         """From a row."""
         return shape(cls, row, type=row.event_type)
+
+
+# -- resolvers that REST rows use -------------------------------------------------------------------------------------
+
+
+async def activity_page(ctx: Context, limit: int, offset: int) -> OffsetPage:
+    """What the caller may see, newest first."""
+    page = await offset_page(ctx, activity.listing(activity.visible(ctx)), limit, offset)
+    page.rows = [Activity.of(row) for row in page.rows]
+    return page
+
+
+async def comment_page(ctx: Context, limit: int, offset: int, board_id: UUID | None = None) -> OffsetPage:
+    """Comments on tasks that still exist, of one board or of all that the caller reads, newest first."""
+    if board_id is not None:
+        await listed_board(ctx, board_id)
+    where = [activity.visible(ctx), activity.is_comment()]
+    if board_id is not None:
+        where.append(ActivityRow.board_id == board_id)
+    page = await offset_page(ctx, activity.listing(*where), limit, offset)
+    page.rows = [Comment.of(row) for row in page.rows]
+    return page
+
+
+async def comment_now(ctx: Context, event: Event) -> Comment | None:
+    """The comment that an event of a feed tells, if the caller reads its board now."""
+    mine = access.readable_boards(ctx.actor, column=ActivityRow.board_id)
+    row = (await by_ids(ctx, ActivityRow, [event.activity_id], mine, activity.is_comment())).get(event.activity_id)
+    return Comment.of(row) if row is not None else None
+
+
+# -- GraphQL ----------------------------------------------------------------------------------------------------------
 
 
 @strawberry.type

@@ -40,15 +40,19 @@ from api.schema.board_inputs import (
     UpdateBoardInput,
 )
 from api.schema.event_kinds import EventKind
+from api.schema.gateways import Gateway
+from api.schema.groups import BoardGroup
 from api.schema.memory import MemoryEntry, MemoryFilter, memory_conditions
 from api.schema.mutations import Payload, delete_once, mutate
 from api.schema.node import Node
+from api.schema.onboarding import OnboardingSession, load_onboarding
 from api.schema.organizations import Organization
 from api.schema.paging import After, Before, Connection, First, Last, connect, connect_one
 from api.schema.scalars import Cursor, as_uuid, given, optional_uuid, shape
 from api.schema.tags import CustomField, Tag, load_board_fields, load_board_tags
 from api.schema.task_inputs import TaskFilter, TaskOrder, TaskStatus
 from api.schema.tasks import Task, task_conditions, task_order
+from api.schema.webhooks import Webhook, load_webhooks
 
 if TYPE_CHECKING:
     from api.schema.events import BoardEventConnection
@@ -96,36 +100,6 @@ class TaskStatusCount:
 
     status: TaskStatus = strawberry.field(description="The status.")
     count: int = strawberry.field(description="How many tasks.")
-
-
-@strawberry.type(description="Boards that are looked at together.")
-class BoardGroup(Node):
-    """A row of `board_groups`."""
-
-    row: strawberry.Private[Any]
-    name: str = strawberry.field(description="Its name.")
-    slug: str = strawberry.field(description="Its name for addresses.")
-    description: str | None = strawberry.field(description="What it is for.")
-    created_at: datetime = strawberry.field(description="When it was made.")
-
-    @classmethod
-    def of(cls, row: GroupRow) -> BoardGroup:
-        """From a row."""
-        return shape(cls, row)
-
-
-@strawberry.type(description="An OpenClaw gateway, where agents live.")
-class Gateway(Node):
-    """A row of `gateways`."""
-
-    row: strawberry.Private[Any]
-    name: str = strawberry.field(description="Its name.")
-    created_at: datetime = strawberry.field(description="When it was registered.")
-
-    @classmethod
-    def of(cls, row: GatewayRow) -> Gateway:
-        """From a row."""
-        return shape(cls, row)
 
 
 # -- loaders ----------------------------------------------------------------------------------------------------------
@@ -273,6 +247,10 @@ class Board(Node):
     memory: Connection[MemoryEntry] = batch_field(load_memory, description="Its shared memory, newest first.")
     tags: list[Tag] = batch_field(load_board_tags, description="The tags its tasks may carry.")
     custom_fields: list[CustomField] = batch_field(load_board_fields, description="The fields its tasks carry.")
+    webhooks: Connection[Webhook] = batch_field(load_webhooks, description="Its webhooks, newest first; for people.")
+    onboarding: OnboardingSession | None = batch_field(
+        load_onboarding, description="The conversation that sets it up; null before it begins."
+    )
     event_cursor: Cursor = batch_field(
         load_event_cursors,
         description="The moment of this answer: subscribe `after` it and nothing is missed.",

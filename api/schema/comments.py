@@ -11,6 +11,7 @@ import strawberry
 
 from api.domain import access
 from api.domain.activity.tables import ActivityEvent
+from api.domain.boards.tables import Board as BoardRow
 from api.domain.context import Context
 from api.domain.paging import OffsetPage, by_ids, offset_page
 from api.domain.tasks import comments
@@ -23,6 +24,7 @@ from api.schema.scalars import as_uuid, shape
 from api.schema.task_inputs import CommentOnTaskInput, RedactCommentInput
 
 if TYPE_CHECKING:
+    from api.schema.boards import Board
     from api.schema.tasks import Task
 
 
@@ -38,6 +40,14 @@ async def load_tasks(ctx: Context, rows: Sequence[Any]) -> list[Task | None]:
     mine = access.reachable_boards(ctx.actor, TaskRow.board_id)
     found = await by_ids(ctx, TaskRow, [one.row.task_id for one in rows], mine)
     return [Task.of(found[one.row.task_id]) if one.row.task_id in found else None for one in rows]
+
+
+async def load_boards(ctx: Context, rows: Sequence[Any]) -> list[Board | None]:
+    """The board of each row."""
+    from api.schema.boards import Board
+
+    found = await by_ids(ctx, BoardRow, [one.row.board_id for one in rows], access.reachable_boards(ctx.actor))
+    return [Board.of(found[one.row.board_id]) if one.row.board_id in found else None for one in rows]
 
 
 @strawberry.type(description="A comment on a task.")

@@ -36,6 +36,11 @@ class EventKind(Enum):
     BOARD_CREATED = strawberry.enum_value("board.created", description="The board was made.")
     BOARD_UPDATED = strawberry.enum_value("board.updated", description="The board's settings changed.")
     BOARD_DELETED = strawberry.enum_value("board.deleted", description="The board was taken away.")
+    ONBOARDING = strawberry.enum_value("board.onboarding", description="The conversation that sets it up went on.")
+    WEBHOOK_CREATED = strawberry.enum_value("board.webhook_created", description="A webhook was made.")
+    WEBHOOK_UPDATED = strawberry.enum_value("board.webhook_updated", description="A webhook changed.")
+    WEBHOOK_DELETED = strawberry.enum_value("board.webhook_deleted", description="A webhook was taken away.")
+    WEBHOOK_RECEIVED = strawberry.enum_value("board.webhook_received", description="A webhook took a delivery.")
     OTHER = strawberry.enum_value("other", description="A kind that this version of the schema does not name.")
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +24,7 @@ from api.domain.events import log
 from api.domain.events.cursor import Cursor as LogCursor
 from api.domain.events.log import Scope
 from api.domain.events.tables import Event
+from api.domain.memory.tables import GroupMemoryEntry as GroupMemoryRow
 from api.domain.memory.tables import MemoryEntry as MemoryRow
 from api.domain.paging import by_ids
 from api.domain.tasks.tables import Task as TaskRow
@@ -33,6 +34,7 @@ from api.schema.approvals import Approval
 from api.schema.batching import Info, batch_field
 from api.schema.comments import Comment
 from api.schema.event_kinds import EventKind, TaskEventFilter
+from api.schema.groups import GroupMemoryEntry
 from api.schema.memory import MemoryEntry
 from api.schema.node import Actor, load_actors
 from api.schema.paging import PageInfo
@@ -160,6 +162,7 @@ class BoardChangeEvent(BoardEvent):
     """Topic `board`."""
 
     board_id: strawberry.ID = strawberry.field(description="The board, also when it is gone.")
+    subject_id: strawberry.ID = strawberry.field(description="What changed: the board, or something that it has.")
 
 
 _TYPES: dict[str, tuple[type[BoardEvent], str, str]] = {
@@ -167,7 +170,7 @@ _TYPES: dict[str, tuple[type[BoardEvent], str, str]] = {
     "approval": (ApprovalEvent, "approval_id", "subject_id"),
     "memory": (MemoryEvent, "entry_id", "subject_id"),
     "agent": (AgentEvent, "agent_id", "subject_id"),
-    "board": (BoardChangeEvent, "board_id", "subject_id"),
+    "board": (BoardChangeEvent, "board_id", "board_id"),
 }
 
 
@@ -176,9 +179,12 @@ def event_of(row: Event, cursor: LogCursor) -> BoardEvent:
     cls, name, column = _TYPES[row.topic]
     changes = [FieldChange(**change) for change in row.changes or []]
     make: Any = cls
+    names = {name: strawberry.ID(str(getattr(row, column)))}
+    if cls is BoardChangeEvent:
+        names["subject_id"] = strawberry.ID(str(row.subject_id))
     found: BoardEvent = make(
         event=row, cursor=Cursor(str(cursor)), kind=EventKind.of(row.kind), at=row.at, changes=changes,
-        **{name: strawberry.ID(str(getattr(row, column)))},
+        **names,
     )  # fmt: skip
     return found
 
@@ -216,6 +222,21 @@ async def memory_now(ctx: Context, event: Event) -> MemoryEntry | None:
     """The event's entry as it is now."""
     row = (await by_ids(ctx, MemoryRow, [event.subject_id])).get(event.subject_id)
     return MemoryEntry.of(row) if row is not None else None
+
+
+async def group_memory_now(ctx: Context, event: Event) -> GroupMemoryEntry | None:
+    """The event's entry of a group's memory; None for other events of groups."""
+    if event.kind not in ("group.memory_written", "group.replayed"):
+        return None
+    row = (await by_ids(ctx, GroupMemoryRow, [event.subject_id])).get(event.subject_id)
+    return GroupMemoryEntry.of(row) if row is not None else None
+
+
+async def group_in(ctx: Context, path: Mapping[str, UUID]) -> UUID | None:
+    """The group that an address means: named itself, or the one that the named board is in now."""
+    if "group_id" in path:
+        return path["group_id"]
+    return (await boards.readable(ctx, path["board_id"])).board_group_id
 
 
 def may_see(ctx: Context, event: Event) -> bool:

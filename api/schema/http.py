@@ -17,8 +17,8 @@ from api.domain.errors import Code, DomainError, Invalid
 from api.settings import Settings
 
 __all__ = [
-    "Accepts", "Context", "check_text", "client_address", "credentials_from", "credentials_of", "new_context",
-    "parse_json", "read_body", "services_of",
+    "Accepts", "Context", "Credentials", "check_text", "client_address", "credentials_from", "credentials_of",
+    "new_context", "parse_json", "read_body", "services_of",
 ]  # fmt: skip
 
 

@@ -36,19 +36,19 @@ class MemoryFilter:
     contains: str | None = strawberry.field(default=None, description="A part of the text, in any case.")
 
 
-def memory_conditions(filter: MemoryFilter | None) -> list[ColumnElement[bool]]:
-    """The filter as SQL."""
+def memory_conditions(filter: MemoryFilter | None, table: Any = MemoryRow) -> list[ColumnElement[bool]]:
+    """The filter as SQL, on the memory of boards or of groups."""
     where: list[ColumnElement[bool]] = []
     if filter is None:
         return where
     if filter.is_chat is not None:
-        where.append(MemoryRow.is_chat.is_(filter.is_chat))
+        where.append(table.is_chat.is_(filter.is_chat))
     if filter.tags is not None:
-        where.append(cast(MemoryRow.tags, JSONB).contains(filter.tags))
+        where.append(cast(table.tags, JSONB).contains(filter.tags))
     if filter.source is not None:
-        where.append(MemoryRow.source == filter.source)
+        where.append(table.source == filter.source)
     if filter.contains:
-        where.append(MemoryRow.content.icontains(filter.contains, autoescape=True))
+        where.append(table.content.icontains(filter.contains, autoescape=True))
     return where
 
 

@@ -12,7 +12,7 @@ import strawberry
 from api.domain import idempotency
 from api.domain.context import Context
 from api.schema.batching import Info
-from api.schema.scalars import Cursor
+from api.schema.scalars import Cursor, as_uuid, optional
 
 P = TypeVar("P", bound="Payload")
 
@@ -91,3 +91,28 @@ async def delete_once(
         return {one: Gone(one) for one in ids}
 
     return await mutate(info, input, delete, reload, lambda row: shape(strawberry.ID(str(row.id))), payload)
+
+
+@strawberry.input(description="The thing that is meant.")
+class TargetInput:
+    """Input of mutations that need only an id."""
+
+    id: strawberry.ID = strawberry.field(description="Its id.")
+    client_mutation_id: str | None = optional("An idempotency key, good for a day.")
+
+
+@strawberry.type(description="It is gone.")
+class DeletedPayload(Payload):
+    """Payload of deletions."""
+
+    deleted_id: strawberry.ID = strawberry.field(description="What was.")
+
+
+async def delete_target(
+    info: Info, input: TargetInput, work: Callable[[Context, UUID], Awaitable[Any]]
+) -> DeletedPayload:
+    """Run a deletion of `TargetInput`."""
+    target = as_uuid(input.id)
+    return await delete_once(
+        info, input, target, lambda: work(info.context, target), lambda gone: {"deleted_id": gone}, DeletedPayload
+    )

@@ -20,27 +20,40 @@ from api.domain.boards.tables import Gateway as GatewayRow
 from api.domain.context import Context
 from api.domain.custom_fields.tables import CustomFieldDefinition
 from api.domain.errors import DomainError, Forbidden, Invalid, NotFound
+from api.domain.groups.operations import reachable
+from api.domain.memory.tables import GroupMemoryEntry as GroupMemoryRow
 from api.domain.memory.tables import MemoryEntry as MemoryRow
+from api.domain.onboarding.tables import OnboardingSession as SessionRow
 from api.domain.organizations.tables import Organization as OrganizationRow
 from api.domain.organizations.tables import OrganizationMember
 from api.domain.paging import by_ids
+from api.domain.skills.tables import Skill as SkillRow
+from api.domain.skills.tables import SkillPack as PackRow
 from api.domain.tags import Tag as TagRow
 from api.domain.tasks.tables import Task as TaskRow
 from api.domain.users.tables import PersonalToken as TokenRow
 from api.domain.users.tables import User as UserRow
+from api.domain.webhooks.tables import BoardWebhook, WebhookPayload
+from api.domain.webhooks.tables import NotificationEndpoint as EndpointRow
 from api.schema.activity import Activity
 from api.schema.agents import Agent
 from api.schema.approvals import Approval
 from api.schema.batching import Info
-from api.schema.boards import Board, BoardGroup, Gateway
+from api.schema.boards import Board
 from api.schema.comments import Comment
+from api.schema.gateways import Gateway
+from api.schema.groups import BoardGroup, GroupMemoryEntry
 from api.schema.memory import MemoryEntry
 from api.schema.node import Node
+from api.schema.notifications import NotificationEndpoint
+from api.schema.onboarding import OnboardingSession
 from api.schema.organizations import Member, Organization
 from api.schema.scalars import as_uuid
+from api.schema.skills import Skill, SkillPack
 from api.schema.tags import CustomField, Tag
 from api.schema.tasks import Task
 from api.schema.users import PersonalToken, User
+from api.schema.webhooks import Webhook, WebhookDelivery
 
 Wrap = Callable[[Any], Node]
 
@@ -60,6 +73,13 @@ KINDS: dict[str, tuple[Any, Wrap, str]] = {
     "tag": (TagRow, Tag.of, "organization_id"),
     "field": (CustomFieldDefinition, CustomField.of, "organization_id"),
     "group": (GroupRow, BoardGroup.of, "organization_id"),
+    "group_memory": (GroupMemoryRow, GroupMemoryEntry.of, "board_group_id"),
+    "webhook": (BoardWebhook, Webhook.of, "people_board"),
+    "delivery": (WebhookPayload, WebhookDelivery.of, "board_id"),
+    "onboarding": (SessionRow, OnboardingSession.of, "board_id"),
+    "skill": (SkillRow, Skill.of, "administered"),
+    "pack": (PackRow, SkillPack.of, "administered"),
+    "endpoint": (EndpointRow, NotificationEndpoint.of, "administered"),
     "gateway": (GatewayRow, Gateway.of, "organization_id"),
     "member": (OrganizationMember, Member.of, "organization_id"),
     "token": (TokenRow, PersonalToken.of, "user_id"),
@@ -97,8 +117,12 @@ async def _checks(ctx: Context, rows: Sequence[Any], place: str) -> list[DomainE
         return [None if row.id == ctx.actor.id else NotFound() for row in rows]
     if place == "user_id":
         return [None if row.user_id == ctx.actor.id else NotFound() for row in rows]
+    if place == "administered":
+        return [_administered(ctx, row.organization_id) for row in rows]
     if place in ("organization_id", "id"):
         return [None if access.sees_organization(ctx.actor, getattr(row, place)) else NotFound() for row in rows]
+    if place == "board_group_id":
+        return [await _group_check(ctx, row.board_group_id) for row in rows]
     if place == "agent":
         from api.domain.agents.operations import visible
 
@@ -108,7 +132,27 @@ async def _checks(ctx: Context, rows: Sequence[Any], place: str) -> list[DomainE
     if place == "board":
         return [_board_check(ctx, row) for row in rows]
     boards = await by_ids(ctx, BoardRow, [row.board_id for row in rows])
+    if place == "people_board" and ctx.actor.kind != "user":
+        return [_board_check(ctx, boards.get(row.board_id)) or Forbidden() for row in rows]
     return [_board_check(ctx, boards.get(row.board_id)) for row in rows]
+
+
+def _administered(ctx: Context, organization_id: UUID) -> DomainError | None:
+    if not access.sees_organization(ctx.actor, organization_id):
+        return NotFound()
+    try:
+        access.administrator(ctx.actor, organization_id)
+    except Forbidden as error:
+        return error
+    return None
+
+
+async def _group_check(ctx: Context, group_id: UUID) -> DomainError | None:
+    try:
+        await reachable(ctx, group_id)
+    except (NotFound, Forbidden) as error:
+        return error
+    return None
 
 
 def _board_check(ctx: Context, board: BoardRow | None) -> DomainError | None:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import strawberry
+from sqlalchemy import func, select
 
 from api.domain import access
 from api.domain.actor import Role
+from api.domain.boards.tables import Board as BoardRow
 from api.domain.context import Context
+from api.domain.custom_fields import definitions
 from api.domain.errors import NotFound
-from api.domain.organizations import operations
+from api.domain.organizations import invites, operations
 from api.domain.organizations.tables import Organization as OrganizationRow
 from api.domain.organizations.tables import OrganizationBoardAccess, OrganizationMember
 from api.domain.paging import Slice, by_ids, offset_page
@@ -23,13 +26,14 @@ from api.domain.tags import operations as tag_operations
 from api.domain.users import operations as user_operations
 from api.domain.users.tables import User as UserRow
 from api.schema.batching import Info, batch_field
-from api.schema.mutations import Payload, mutate
 from api.schema.node import Node
 from api.schema.paging import After, Before, Connection, First, Last, connect
-from api.schema.scalars import as_uuid, optional, shape
-from api.schema.tags import Tag
+from api.schema.scalars import as_uuid, shape
+from api.schema.tags import CustomField, Tag
 
 if TYPE_CHECKING:
+    from api.schema.boards import Board
+    from api.schema.invites import Invite
     from api.schema.users import User, Viewer
 
 
@@ -74,6 +78,27 @@ async def load_tags(
     return await connect(ctx, listing, Tag.of, part, [organization.row.id for organization in organizations])
 
 
+async def load_fields(
+    ctx: Context, organizations: Sequence[Organization], first: First = None, after: After = None, last: Last = None,
+    before: Before = None,
+) -> list[Connection[CustomField]]:  # fmt: skip
+    """Custom fields of each organisation."""
+    ids = [organization.row.id for organization in organizations]
+    return await connect(ctx, definitions.listing(ctx, *ids), CustomField.of, Slice(first, after, last, before), ids)
+
+
+async def load_invites(
+    ctx: Context, organizations: Sequence[Organization], first: First = None, after: After = None, last: Last = None,
+    before: Before = None,
+) -> list[Connection[Invite]]:  # fmt: skip
+    """Pending invites of each organisation."""
+    from api.schema.invites import Invite
+
+    ids = [organization.row.id for organization in organizations]
+    listing = invites.listing(ctx, *ids)
+    return await connect(ctx, listing, lambda row: Invite.of(ctx, row), Slice(first, after, last, before), ids)
+
+
 @strawberry.type(description="A tenant: nothing of one organisation is visible in another.")
 class Organization(Node):
     """A row of `organizations`."""
@@ -84,6 +109,10 @@ class Organization(Node):
     updated_at: datetime = strawberry.field(description="When it changed last.")
     members: Connection[Member] = batch_field(load_members, description="Who belongs to it.")
     tags: Connection[Tag] = batch_field(load_tags, description="Its tags by name.")
+    custom_fields: Connection[CustomField] = batch_field(load_fields, description="Its custom fields by label.")
+    invites: Connection[Annotated[Invite, strawberry.lazy("api.schema.invites")]] = batch_field(
+        load_invites, description="Invites that wait, newest first; for administrators."
+    )
 
     @classmethod
     def of(cls, row: OrganizationRow) -> Organization:
@@ -124,6 +153,37 @@ class BoardAccess:
         return shape(cls, row)
 
 
+async def load_effective_access(ctx: Context, members: Sequence[Member]) -> list[list[EffectiveAccess]]:
+    """What flags and single rights come to, for every board that each member reaches."""
+    from api.schema.boards import Board
+
+    rights = await load_member_access(ctx, members)
+    organizations = {member.row.organization_id for member in members}
+    boards = await ctx.all(
+        select(BoardRow).where(BoardRow.organization_id.in_(organizations)).order_by(func.lower(BoardRow.name))
+    )
+    found = []
+    for member, own in zip(members, rights, strict=True):
+        single = {right.row.board_id: right.row for right in own}
+        reached = []
+        for board in boards:
+            row = single.get(board.id)
+            write = member.row.all_boards_write or (row is not None and row.can_write)
+            read = write or member.row.all_boards_read or (row is not None and row.can_read)
+            if read and board.organization_id == member.row.organization_id:
+                reached.append(EffectiveAccess(board=Board.of(board), can_write=write))
+        found.append(reached)
+    return found
+
+
+@strawberry.type(description="A board that a member reaches.")
+class EffectiveAccess:
+    """Flags and single rights together."""
+
+    board: Annotated[Board, strawberry.lazy("api.schema.boards")] = strawberry.field(description="The board.")
+    can_write: bool = strawberry.field(description="Writes it; otherwise reads it.")
+
+
 @strawberry.type(description="A person's place in an organisation.")
 class Member(Node):
     """A row of `organization_members`."""
@@ -138,6 +198,9 @@ class Member(Node):
     )
     board_access: list[BoardAccess] = batch_field(
         load_member_access, description="Rights on single boards; of others, for administrators."
+    )
+    effective_access: list[EffectiveAccess] = batch_field(
+        load_effective_access, description="Every board the member reaches; of others, for administrators."
     )
 
     @classmethod
@@ -185,36 +248,6 @@ def my_place(ctx: Context, organization: Organization) -> dict[str, Any]:
 # -- GraphQL ----------------------------------------------------------------------------------------------------------
 
 
-@strawberry.input(description="A right on one board.")
-class BoardAccessInput:
-    """Part of `SetMemberAccessInput`."""
-
-    board_id: strawberry.ID = strawberry.field(description="A board of the organisation.")
-    can_read: bool = strawberry.field(default=True, description="May read it.")
-    can_write: bool = strawberry.field(default=False, description="May write it.")
-
-
-@strawberry.input(description="What a member shall reach; it replaces what the member reached before.")
-class SetMemberAccessInput:
-    """Input of `setMemberAccess`."""
-
-    member_id: strawberry.ID = strawberry.field(description="The membership.")
-    all_boards_read: bool = strawberry.field(default=False, description="Reads every board.")
-    all_boards_write: bool = strawberry.field(default=False, description="Writes every board.")
-    boards: list[BoardAccessInput] = strawberry.field(
-        default_factory=list,
-        description="Rights on single boards; ignored when a flag over all boards is set.",
-    )
-    client_mutation_id: str | None = optional("An idempotency key, good for a day.")
-
-
-@strawberry.type(description="The member with its new rights.")
-class SetMemberAccessPayload(Payload):
-    """Payload of `setMemberAccess`."""
-
-    member: Member = strawberry.field(description="The membership.")
-
-
 @strawberry.type
 class OrganizationQuery:
     """Query fields of organisations."""
@@ -231,24 +264,3 @@ class OrganizationQuery:
         if wanted is not None and not access.sees_organization(access.signed_in(info.context.actor), wanted):
             raise NotFound()
         return Organization.of(await operations.active(info.context, wanted))
-
-
-@strawberry.type
-class OrganizationMutation:
-    """Mutations of organisations."""
-
-    @strawberry.mutation(description="Replace what a member reaches; administrators only. Open streams follow at once.")
-    async def set_member_access(self, info: Info, input: SetMemberAccessInput) -> SetMemberAccessPayload:
-        boards = [(as_uuid(b.board_id, "boardId"), b.can_read, b.can_write) for b in input.boards]
-        return await mutate(
-            info, input,
-            lambda: operations.set_access(
-                info.context, as_uuid(input.member_id, "memberId"), all_boards_read=input.all_boards_read,
-                all_boards_write=input.all_boards_write, boards=boards,
-            ),
-            lambda ctx, ids: by_ids(
-                ctx, OrganizationMember, ids,
-                OrganizationMember.organization_id == access.organization_of(ctx.actor),
-            ), lambda row: {"member": Member.of(row)},
-            SetMemberAccessPayload,
-        )  # fmt: skip

@@ -14,11 +14,20 @@ from strawberry.scalars import JSON
 
 from api.domain.boards import operations as boards
 from api.domain.context import Context
+from api.domain.custom_fields import definitions
 from api.domain.custom_fields.tables import BoardCustomField, CustomFieldDefinition
 from api.domain.tags import Tag as TagRow
 from api.domain.tags import operations
+from api.schema.batching import batch_field
 from api.schema.node import Node
-from api.schema.scalars import shape
+from api.schema.scalars import as_uuid, shape
+
+
+async def load_task_counts(ctx: Context, tags: Sequence[Tag]) -> list[int]:
+    """How many tasks carry each tag."""
+    ids = [as_uuid(tag.id) for tag in tags]
+    counts = await operations.task_counts(ctx, ids)
+    return [counts.get(tag_id, 0) for tag_id in ids]
 
 
 @strawberry.type(description="A label of an organisation.")
@@ -29,6 +38,8 @@ class Tag(Node):
     name: str = strawberry.field(description="Its name.")
     slug: str = strawberry.field(description="Its name for addresses, unique in the organisation.")
     color: str = strawberry.field(description="Six lower-case hex digits.")
+    description: str | None = strawberry.field(description="What it means.")
+    task_count: int = batch_field(load_task_counts, description="How many tasks of the organisation carry it.")
 
     @classmethod
     def of(cls, row: Any) -> Tag:
@@ -51,6 +62,21 @@ class CustomFieldType(Enum):
     JSON = strawberry.enum_value("json", description="An object or array.")
 
 
+@strawberry.enum(description="When people see a custom field.")
+class CustomFieldVisibility(Enum):
+    """Three."""
+
+    ALWAYS = strawberry.enum_value("always", description="Always.")
+    IF_SET = strawberry.enum_value("if_set", description="Only when it has a value.")
+    HIDDEN = strawberry.enum_value("hidden", description="Never; for programs.")
+
+
+async def load_bound_boards(ctx: Context, fields: Sequence[CustomField]) -> list[list[strawberry.ID]]:
+    """The boards of each field."""
+    found = await definitions.boards_of(ctx, [field.row.id for field in fields])
+    return [[strawberry.ID(str(board_id)) for board_id in found[field.row.id]] for field in fields]
+
+
 @strawberry.type(description="A field that tasks of certain boards carry.")
 class CustomField(Node):
     """A row of `task_custom_field_definitions`."""
@@ -61,13 +87,18 @@ class CustomField(Node):
     type: CustomFieldType = strawberry.field(description="What it holds.")
     description: str | None = strawberry.field(description="What it is for.")
     required: bool = strawberry.field(description="Whether a task needs a value.")
+    visibility: CustomFieldVisibility = strawberry.field(description="When people see it.")
+    validation_regex: str | None = strawberry.field(description="The pattern that the whole text must match.")
     default_value: JSON | None = strawberry.field(description="The value of tasks that have none.")
     created_at: datetime = strawberry.field(description="When it was made.")
+    updated_at: datetime = strawberry.field(description="When it changed last.")
+    board_ids: list[strawberry.ID] = batch_field(load_bound_boards, description="The boards whose tasks carry it.")
 
     @classmethod
     def of(cls, row: CustomFieldDefinition) -> CustomField:
         """From a row."""
-        return shape(cls, row, key=row.field_key, type=CustomFieldType(row.field_type))
+        visibility = CustomFieldVisibility(row.ui_visibility)
+        return shape(cls, row, key=row.field_key, type=CustomFieldType(row.field_type), visibility=visibility)
 
 
 @strawberry.type(description="A task's value of a custom field.")

@@ -18,7 +18,7 @@ from api.domain.users.tables import PersonalToken as TokenRow
 from api.domain.users.tables import User as UserRow
 from api.schema.batching import Info, batch_field
 from api.schema.inbox import load_viewer_inbox
-from api.schema.mutations import Payload, mutate, secret_description
+from api.schema.mutations import DeletedPayload, Payload, mutate, secret_description
 from api.schema.node import Actor, Node, load_actors
 from api.schema.organizations import Organization, load_active_organization, load_my_organizations
 from api.schema.paging import After, Before, Connection, First, Last, connect_one
@@ -133,6 +133,11 @@ async def update_me(ctx: Context, change: dict[str, Any]) -> User:
     return User.of(await operations.update_profile(ctx, change))
 
 
+async def delete_me(ctx: Context) -> None:
+    """Delete the caller's account."""
+    await operations.delete_me(ctx)
+
+
 # -- GraphQL ----------------------------------------------------------------------------------------------------------
 
 
@@ -219,6 +224,11 @@ class UserMutation:
             info, input, lambda: operations.update_profile(info.context, change),
             lambda ctx, ids: by_ids(ctx, UserRow, ids), lambda row: {"user": User.of(row)}, UpdateProfilePayload,
         )  # fmt: skip
+
+    @strawberry.mutation(description="Delete your account, and the organisations where nobody else is.")
+    async def delete_account(self, info: Info) -> DeletedPayload:
+        gone = await operations.delete_me(info.context)
+        return DeletedPayload(cursor=None, client_mutation_id=None, deleted_id=strawberry.ID(str(gone)))
 
     @strawberry.mutation(description="Make a token for scripts with your rights in one organisation.")
     async def create_personal_token(self, info: Info, input: CreatePersonalTokenInput) -> CreatePersonalTokenPayload:

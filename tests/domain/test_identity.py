@@ -81,7 +81,7 @@ def signed(key: Any = RSA, kid: str = "r", algorithm: str = "RS256", **changes: 
 
 
 def status(world: World, token: str) -> int:
-    world.services.authenticator.failures._failures.clear()
+    world.forget_failures()
     return world.rest("GET", "/users/me", token).status_code
 
 

@@ -93,6 +93,10 @@ class World:
         """A statement beside the server."""
         return query(self.server.database_url, statement, *arguments)
 
+    def forget_failures(self) -> None:
+        """Start every rate limit anew."""
+        self.sql("DELETE FROM rate_windows")
+
     # -- inside ---------------------------------------------------------------------------------------------------
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, and_, func
 
 from api.domain import access
 from api.domain.activity.tables import ActivityEvent
@@ -35,6 +35,13 @@ def record(
 def listing(*where: ColumnElement[bool]) -> Listing:
     """Newest first."""
     return Listing(ActivityEvent, (Order(ActivityEvent.created_at, descending=True),), where, ActivityEvent.board_id)
+
+
+def is_comment() -> ColumnElement[bool]:
+    """Comments that say something, on tasks that still exist."""
+    return and_(
+        ActivityEvent.event_type == COMMENT, func.trim(ActivityEvent.message) != "", ActivityEvent.task_id.is_not(None)
+    )
 
 
 def visible(ctx: Context) -> ColumnElement[bool]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, case, delete, func, or_, select, update
 
@@ -14,7 +13,9 @@ from api.domain.activity import record
 from api.domain.activity.tables import ActivityEvent
 from api.domain.actor import Agent as AgentActor
 from api.domain.actor import User as UserActor
-from api.domain.agents import rules
+from api.domain.agents import making, rules
+from api.domain.agents.lifecycle import ask_lifecycle
+from api.domain.agents.making import Issued, check_name, emit
 from api.domain.agents.tables import Agent
 from api.domain.approvals.tables import Approval
 from api.domain.authentication.tokens import digest, mint
@@ -26,6 +27,7 @@ from api.domain.jobs import Job
 from api.domain.paging import Listing, Order
 from api.domain.tasks.rules import Status
 from api.domain.tasks.tables import Task
+from api.domain.webhooks.tables import BoardWebhook
 
 NEWEST = (Order(Agent.created_at, descending=True),)
 TRACKED = (
@@ -37,14 +39,6 @@ TRACKED = (
     "identity_template",
     "soul_template",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """An agent with its new token, which is shown this once."""
-
-    agent: Agent
-    token: str
 
 
 def listing(*where: ColumnElement[bool]) -> Listing:
@@ -137,31 +131,7 @@ async def create_agent(
                 select(func.count()).select_from(Agent).where(Agent.board_id == board.id, ~Agent.is_board_lead)
             )
             rules.check_limit(int(workers or 0), board.max_agents)
-        await _check_gateway(ctx, board)
-        await _check_name(ctx, board, name)
-        if is_lead and await ctx.one(select(Agent.id).where(Agent.board_id == board.id, Agent.is_board_lead)):
-            raise Conflict("The board has a lead already.")
-        agent_id, moment = uuid4(), ctx.now()
-        token = mint()
-        agent = Agent(
-            id=agent_id, board_id=board.id, gateway_id=board.gateway_id, name=name, status="provisioning",
-            openclaw_session_id=rules.session_key(agent_id, board.id, board.gateway_id, is_lead=is_lead)
-            if board.gateway_id else None,
-            token_digest=digest(token), heartbeat_config=heartbeat,
-            identity_profile=rules.identity_profile(draft.get("identity_profile"))
-            or (dict(rules.LEAD_PROFILE) if is_lead else None),
-            identity_template=rules.template(draft.get("identity_template")),
-            soul_template=rules.template(draft.get("soul_template")),
-            is_board_lead=is_lead, created_at=moment, updated_at=moment, announced_status="provisioning",
-        )  # fmt: skip
-        ctx.add(agent)
-        await ctx.flush()
-        if board.gateway_id is not None:
-            _ask_lifecycle(ctx, agent, "provision")
-        row = record(ctx, "agent.created", f"Agent created: {agent.name}", board_id=board.id, agent_id=agent.id)
-        await ctx.flush()
-        _emit(ctx, "agent.created", agent, board.organization_id, row.id)
-    return Issued(agent, token)
+        return await making.make(ctx, board, {**draft, "heartbeat_config": heartbeat}, name, is_lead=is_lead)
 
 
 async def issue_token(ctx: Context, agent_id: UUID) -> Issued:
@@ -174,7 +144,7 @@ async def issue_token(ctx: Context, agent_id: UUID) -> Issued:
         agent.token_digest, agent.agent_token_hash, agent.updated_at = digest(token), None, ctx.now()
         await ctx.flush()
         ctx.emit("access.agent", subject_id=agent.id, organization_id=organization_id, board_id=None)
-        _emit(ctx, "agent.token_rotated", agent, organization_id)
+        emit(ctx, "agent.token_rotated", agent, organization_id)
     return Issued(agent, token)
 
 
@@ -197,7 +167,7 @@ async def update_agent(ctx: Context, agent_id: UUID, change: Mapping[str, Any], 
             if agent.board_id is not None and name.lower() != agent.name.lower():
                 board = await find(ctx, agent.board_id)
                 assert board is not None
-                await _check_name(ctx, board, name, besides=agent.id)
+                await check_name(ctx, board, name, besides=agent.id)
             agent.name = name
         if "heartbeat_config" in change:
             agent.heartbeat_config = rules.heartbeat_config(change["heartbeat_config"])
@@ -209,9 +179,9 @@ async def update_agent(ctx: Context, agent_id: UUID, change: Mapping[str, Any], 
         agent.updated_at = ctx.now()
         await ctx.flush()
         if agent.gateway_id is not None:
-            _ask_lifecycle(ctx, agent, "update")
+            ask_lifecycle(ctx, agent, "update")
         changes = difference(before, {name: getattr(agent, name) for name in TRACKED})
-        _emit(ctx, "agent.updated", agent, organization_id, changes=changes)
+        emit(ctx, "agent.updated", agent, organization_id, changes=changes)
         if before["board_id"] != agent.board_id:
             ctx.emit(
                 "agent.updated", subject_id=agent.id, board_id=before["board_id"], organization_id=organization_id,
@@ -254,11 +224,12 @@ async def delete_agent(ctx: Context, agent_id: UUID, *, by_lead_on: UUID | None 
         for statement in (
             update(ActivityEvent).where(ActivityEvent.agent_id == agent.id).values(agent_id=None),
             update(Approval).where(Approval.agent_id == agent.id).values(agent_id=None),
+            update(BoardWebhook).where(BoardWebhook.agent_id == agent.id).values(agent_id=None, updated_at=ctx.now()),
             delete(Job).where(Job.agent_id == agent.id),
         ):
             await ctx.run(statement)
         record(ctx, "agent.delete.direct", f"Agent deleted: {agent.name}", board_id=agent.board_id)
-        _emit(ctx, "agent.deleted", agent, organization_id)
+        emit(ctx, "agent.deleted", agent, organization_id)
         ctx.emit("access.agent", subject_id=agent.id, organization_id=organization_id)
         await ctx.session.delete(agent)
 
@@ -294,7 +265,7 @@ async def send_heartbeat(
         await ctx.flush()
         if before != shown:
             changes = [{"field": "status", "before": before, "after": shown}]
-            _emit(ctx, "agent.presence", agent, organization_id, changes=changes)
+            emit(ctx, "agent.presence", agent, organization_id, changes=changes)
     return agent
 
 
@@ -316,51 +287,6 @@ async def heartbeat_or_create(ctx: Context, draft: Mapping[str, Any]) -> Agent:
 # -- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _emit(
-    ctx: Context, kind: str, agent: Agent, organization_id: UUID | None, activity_id: UUID | None = None,
-    changes: list[dict[str, Any]] | None = None,
-) -> None:  # fmt: skip
-    ctx.emit(
-        kind, subject_id=agent.id, board_id=agent.board_id, organization_id=organization_id, activity_id=activity_id,
-        changes=changes,
-    )  # fmt: skip
-
-
-def _ask_lifecycle(ctx: Context, agent: Agent, action: str) -> None:
-    """The gateway work of an agent is a job of its own, ordered by generation."""
-    agent.lifecycle_generation += 1
-    agent.provision_action, agent.provision_requested_at = action, ctx.now()
-    ctx.add(
-        Job(kind="lifecycle", reason=f"agent.{action}", agent_id=agent.id, board_id=agent.board_id, text=action,
-            data={"generation": agent.lifecycle_generation}, created_at=ctx.now())
-    )  # fmt: skip
-
-
-async def _check_gateway(ctx: Context, board: Board) -> None:
-    if board.gateway_id is None:
-        return
-    gateway = await ctx.one(
-        select(Gateway).where(Gateway.id == board.gateway_id, Gateway.organization_id == board.organization_id)
-    )
-    if gateway is None:
-        raise Invalid("The board's gateway is not one of its organisation.")
-    if not gateway.workspace_root.strip():
-        raise Invalid("The board's gateway has no workspace_root.")
-    if not gateway.url.strip():
-        raise Invalid("The board's gateway has no url.")
-
-
-async def _check_name(ctx: Context, board: Board, name: str, besides: UUID | None = None) -> None:
-    same = (func.lower(Agent.name) == name.lower()) & (Agent.id != (besides or UUID(int=0)))
-    if await ctx.one(select(Agent.id).where(same, Agent.board_id == board.id).limit(1)):
-        raise Conflict("An agent of this board has this name.", code=Code.NAME_TAKEN)
-    if board.gateway_id is not None:
-        await ctx.lock_key("agent-names", board.gateway_id)
-        others = select(Board.id).where(Board.gateway_id == board.gateway_id)
-        if await ctx.one(select(Agent.id).where(same, Agent.board_id.in_(others)).limit(1)):
-            raise Conflict("An agent of this gateway has this name.", code=Code.NAME_TAKEN)
-
-
 async def _move(ctx: Context, agent: Agent, board_id: UUID | None, organization_id: UUID | None) -> None:
     if board_id is None:
         raise Invalid("board_id must not be null: agents work on a board.")
@@ -373,7 +299,7 @@ async def _move(ctx: Context, agent: Agent, board_id: UUID | None, organization_
         return
     if agent.is_board_lead and await ctx.one(select(Agent.id).where(Agent.board_id == board.id, Agent.is_board_lead)):
         raise Conflict("The board has a lead already.")
-    await _check_name(ctx, board, agent.name, besides=agent.id)
+    await check_name(ctx, board, agent.name, besides=agent.id)
     await _release_tasks(ctx, agent)
     agent.board_id, agent.gateway_id = board.id, board.gateway_id
     agent.openclaw_session_id = (

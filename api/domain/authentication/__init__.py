@@ -16,12 +16,12 @@ from sqlalchemy.dialects.postgresql import JSONB
 from api.domain.actor import ANONYMOUS, Actor, Agent, Membership, Role, User
 from api.domain.agents.tables import Agent as AgentRow
 from api.domain.authentication.jwt import Claims, JwtVerifier
-from api.domain.authentication.limits import FailureLimit
 from api.domain.authentication.tokens import PERSONAL_PREFIX, LocalToken, digest, verifies_legacy
 from api.domain.boards.tables import Board, Gateway
 from api.domain.database import Database
 from api.domain.database.base import now
 from api.domain.errors import Forbidden, Invalid, Unauthenticated
+from api.domain.limits import RateLimit
 from api.domain.organizations.tables import OrganizationBoardAccess, OrganizationMember
 from api.domain.users.tables import PersonalToken
 from api.domain.users.tables import User as UserRow
@@ -66,6 +66,7 @@ class _Identity:
     email: str | None
     name: str | None
     expires_at: datetime | None = None
+    verified: bool = False
 
 
 class Authenticator:
@@ -76,7 +77,7 @@ class Authenticator:
         self.mode = settings.auth_mode
         self.local_token = LocalToken(settings.local_auth_token.get_secret_value(), settings.data)
         self.jwt = JwtVerifier(settings) if settings.auth_mode != "local" else None
-        self.failures = FailureLimit()
+        self.failures = RateLimit(database, "agent_auth", 20)
         #: Called with each authenticated agent; set by the application to note presence.
         self.on_agent: Any = None
         #: Called with a person that has no membership yet; set by the application.
@@ -95,7 +96,7 @@ class Authenticator:
         if user is not None:
             return user
         if accepts is Accepts.USER:
-            self.failures.failed(credentials.address)
+            await self.failures.hit(credentials.address)
             raise Unauthenticated()
         return await self._agent(credentials.bearer, credentials.address)
 
@@ -114,12 +115,14 @@ class Authenticator:
                 claims: Claims = await self.jwt.verify(token)
             except Unauthenticated:
                 return None
-            identity = _Identity(claims.subject, claims.email, claims.name, claims.expires_at)
+            identity = _Identity(
+                claims.subject, claims.email, claims.name, claims.expires_at, claims.email_verified
+            )  # fmt: skip
         if identity is None:
             return None
         user = await self._load(UserRow.clerk_user_id == identity.subject, identity=identity)
         if user is None or user.active is None:
-            await self.on_newcomer(identity.subject, identity.email, identity.name)
+            await self.on_newcomer(identity.subject, identity.email, identity.name, identity.verified)
             user = await self._load(UserRow.clerk_user_id == identity.subject, identity=identity)
         return self._in_organization(user, credentials) if user is not None else None
 
@@ -225,10 +228,10 @@ class Authenticator:
         agent = await self._find_agent(AgentRow.token_digest == digest(token))
         if agent is None:
             # Slow hashes are tried only while the address has failures left; a match is no failure.
-            self.failures.check(address)
+            await self.failures.check(address)
             agent = await self._legacy_agent(token)
         if agent is None:
-            self.failures.failed(address)
+            await self.failures.hit(address)
             raise Unauthenticated()
         if self.on_agent is not None:
             self.on_agent(agent)

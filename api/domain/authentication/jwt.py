@@ -32,6 +32,7 @@ class Claims:
     email: str | None
     name: str | None
     expires_at: datetime
+    email_verified: bool = False
 
 
 class KeySet:
@@ -113,7 +114,7 @@ class JwtVerifier:
         if self._parties and claims.get("azp") not in self._parties:
             raise Unauthenticated()
         expires = datetime.fromtimestamp(claims["exp"], UTC).replace(tzinfo=None) + timedelta(seconds=self._leeway)
-        return Claims(subject, _email(claims), _name(claims), expires)
+        return Claims(subject, _email(claims), _name(claims), expires, claims.get("email_verified") is True)
 
 
 def _fixed(url: str) -> Any:

@@ -7,24 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, func, select
 
-from api.domain import access, jobs
-from api.domain.activity.tables import ActivityEvent
+from api.domain import access, removal
 from api.domain.actor import Agent as AgentActor
 from api.domain.agents.tables import Agent
-from api.domain.approvals.tables import Approval, ApprovalTaskLink
 from api.domain.boards import rules
 from api.domain.boards.tables import Board, BoardGroup, Gateway
 from api.domain.context import Context
-from api.domain.custom_fields.tables import BoardCustomField, CustomFieldValue
 from api.domain.errors import Invalid, field_error
-from api.domain.events.tables import Event
-from api.domain.memory.tables import MemoryEntry
-from api.domain.organizations.tables import OrganizationBoardAccess, OrganizationInviteBoardAccess
+from api.domain.groups.operations import tell_of_change
 from api.domain.paging import Listing, Order
-from api.domain.tags import TagAssignment
-from api.domain.tasks.tables import Task, TaskDependency, TaskFingerprint
 
 BY_NAME = (Order(func.lower(Board.name)), Order(Board.created_at, descending=True))
 NEWEST = (Order(Board.created_at, descending=True),)
@@ -114,6 +107,8 @@ async def update_board(ctx: Context, board_id: UUID, change: Mapping[str, Any]) 
             "board.updated", subject_id=board.id, board_id=board.id, organization_id=board.organization_id,
             changes=changes,
         )  # fmt: skip
+        if before["board_group_id"] != board.board_group_id:
+            await tell_of_change(ctx, board, before["board_group_id"], board.board_group_id)
         if changes:
             await _tell_lead(ctx, board, changes)
     return board
@@ -126,42 +121,10 @@ async def delete_board(ctx: Context, board_id: UUID) -> Board:
         board = access.write_board(
             ctx.actor, await ctx.one(select(Board).where(Board.id == board_id).with_for_update())
         )
-        for statement in _removal(board_id):
-            await ctx.run(statement)
+        for statement in removal.of_boards(select(Board.id).where(Board.id == board_id)):
+            await ctx.run(statement.execution_options(synchronize_session=False))
         ctx.emit("board.deleted", subject_id=board.id, board_id=board.id, organization_id=board.organization_id)
     return board
-
-
-def _removal(board_id: UUID) -> list[Any]:
-    """Deletions in the order that foreign keys ask for."""
-    on_board = select(Task.id).where(Task.board_id == board_id)
-    of_board = select(Approval.id).where(Approval.board_id == board_id)
-    of_agents = select(Agent.id).where(Agent.board_id == board_id)
-    return [
-        delete(ActivityEvent).where(
-            ActivityEvent.task_id.in_(on_board) | (ActivityEvent.board_id == board_id)
-            | ActivityEvent.agent_id.in_(of_agents)
-        ),
-        delete(TagAssignment).where(TagAssignment.task_id.in_(on_board)),
-        delete(CustomFieldValue).where(CustomFieldValue.task_id.in_(on_board)),
-        delete(TaskDependency).where(TaskDependency.board_id == board_id),
-        delete(TaskFingerprint).where(TaskFingerprint.board_id == board_id),
-        delete(ApprovalTaskLink).where(ApprovalTaskLink.approval_id.in_(of_board)),
-        delete(ApprovalTaskLink).where(ApprovalTaskLink.task_id.in_(on_board)),
-        delete(Approval).where(Approval.board_id == board_id),
-        update(Approval).where(Approval.task_id.in_(on_board)).values(task_id=None),
-        update(Approval).where(Approval.agent_id.in_(of_agents)).values(agent_id=None),
-        delete(MemoryEntry).where(MemoryEntry.board_id == board_id),
-        delete(OrganizationBoardAccess).where(OrganizationBoardAccess.board_id == board_id),
-        delete(OrganizationInviteBoardAccess).where(OrganizationInviteBoardAccess.board_id == board_id),
-        delete(BoardCustomField).where(BoardCustomField.board_id == board_id),
-        delete(jobs.Job).where(jobs.Job.board_id == board_id),
-        delete(Event).where(Event.board_id == board_id),
-        delete(Task).where(Task.board_id == board_id),
-        update(Task).where(Task.assigned_agent_id.in_(of_agents)).values(assigned_agent_id=None),
-        delete(Agent).where(Agent.board_id == board_id),
-        delete(Board).where(Board.id == board_id),
-    ]  # fmt: skip
 
 
 async def _check_references(ctx: Context, values: Mapping[str, Any], organization_id: UUID) -> None:

@@ -14,7 +14,7 @@ from api.domain.actor import User as UserActor
 from api.domain.agents.tables import Agent
 from api.domain.boards.tables import Board
 from api.domain.context import Context
-from api.domain.errors import Invalid, NotFound, field_error
+from api.domain.errors import NotFound
 from api.domain.memory import rules
 from api.domain.memory.tables import MemoryEntry
 from api.domain.mentions import snippet
@@ -33,11 +33,7 @@ async def write_memory(
 ) -> MemoryEntry:
     """Add an entry. With the tag `chat` it is a chat message: the lead and the mentioned are told."""
     actor = access.signed_in(ctx.actor)
-    text = content.strip()
-    if not text:
-        raise field_error("content", "content must not be blank", content, "string_too_short")
-    if len(text) > rules.MAXIMUM_CONTENT or len(tags or ()) > rules.MAXIMUM_TAGS:
-        raise Invalid(f"An entry has at most {rules.MAXIMUM_CONTENT} characters and {rules.MAXIMUM_TAGS} tags.")
+    text = rules.text(content, tags)
     chat = rules.is_chat(tags)
     async with ctx.write():
         board = access.write_board(actor, await ctx.one(select(Board).where(Board.id == board_id)))

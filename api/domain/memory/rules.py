@@ -1,4 +1,4 @@
-"""Board memory: what makes an entry chat, who wrote it, and who must be told. Pure."""
+"""Memory: what makes an entry chat, who wrote it, and who must be told. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from api.domain.errors import Invalid, field_error
 from api.domain.mentions import is_meant, tokens
 
 COMMANDS = {"/pause", "/resume"}
@@ -36,6 +37,16 @@ def is_chat(tags: Sequence[str] | None) -> bool:
     return "chat" in (tags or ())
 
 
+def text(content: str, tags: Sequence[str] | None) -> str:
+    """The trimmed content. Raises `Invalid` for a blank one and beyond the limits."""
+    found = content.strip()
+    if not found:
+        raise field_error("content", "content must not be blank", content, "string_too_short")
+    if len(found) > MAXIMUM_CONTENT or len(tags or ()) > MAXIMUM_TAGS:
+        raise Invalid(f"An entry has at most {MAXIMUM_CONTENT} characters and {MAXIMUM_TAGS} tags.")
+    return found
+
+
 def command(content: str) -> str | None:
     """The command a whole chat entry is, if it is one."""
     text = content.strip().lower()
@@ -54,4 +65,22 @@ def notices(content: str, agents: Sequence[Recipient], author_id: UUID | None) -
             found.append(Notice(agent.id, "BOARD CHAT MENTION"))
         elif agent.is_board_lead:
             found.append(Notice(agent.id, "BOARD CHAT"))
+    return found
+
+
+def group_notices(
+    content: str, tags: Sequence[str] | None, agents: Sequence[Recipient], author_id: UUID | None
+) -> list[Notice]:
+    """Who hears of a group's entry: everybody of a broadcast (tag `broadcast` or `@all`), else leads and mentioned."""
+    others, wanted = [agent for agent in agents if agent.id != author_id], tokens(content)
+    if "broadcast" in (tags or ()) or "all" in wanted:
+        return [Notice(agent.id, "GROUP BROADCAST") for agent in others]
+    if not is_chat(tags):
+        return []
+    found = []
+    for agent in others:
+        if is_meant(agent, wanted):
+            found.append(Notice(agent.id, "GROUP CHAT MENTION"))
+        elif agent.is_board_lead:
+            found.append(Notice(agent.id, "GROUP CHAT"))
     return found

@@ -1,24 +1,34 @@
-"""Organisations: reading them and their members, the access each member has, and the first one of a newcomer."""
+"""Organisations: reading them and their members, making, switching and deleting them, welcoming newcomers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select, update
 
-from api.domain import access
+from api.domain import access, removal
 from api.domain.actor import Agent as AgentActor
 from api.domain.actor import Role
-from api.domain.boards.tables import Board
+from api.domain.authentication.tokens import digest
 from api.domain.context import Context
-from api.domain.errors import Forbidden, Invalid, NotFound
+from api.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated, field_error
+from api.domain.organizations import invites
 from api.domain.organizations.tables import Organization, OrganizationBoardAccess, OrganizationMember
 from api.domain.paging import Listing, Order
-from api.domain.users.tables import User
+from api.domain.skills.tables import SkillPack
+from api.domain.users.tables import DepartedUser, User
 
 PERSONAL = "Personal"
+MAXIMUM_NAME = 200
+#: For so long a deleted account's token brings nothing back.
+DEPARTED = timedelta(minutes=10)
+#: What the contract puts into a newcomer's organisation.
+DEFAULT_PACKS = (
+    ("antigravity-awesome-skills", "https://github.com/sickn33/antigravity-awesome-skills"),
+    ("ai-marketing-skills", "https://github.com/BrianRWagner/ai-marketing-skills"),
+)
 
 
 async def active(ctx: Context, organization_id: UUID | None = None) -> Organization:
@@ -68,58 +78,143 @@ async def board_access(ctx: Context, member_ids: Sequence[UUID]) -> dict[UUID, l
     return found
 
 
-async def set_access(
-    ctx: Context, member_id: UUID, *, all_boards_read: bool, all_boards_write: bool, boards: Sequence[Any]
-) -> OrganizationMember:
-    """Replace what a member reaches; `boards` holds `(board_id, can_read, can_write)`. Administrators only."""
-    access.signed_in(ctx.actor)
+async def create(ctx: Context, name: str) -> Organization:
+    """Make an organisation that the caller owns; it becomes the active one. Raises `Conflict` for a name of one's own.
+
+    Names of other people's organisations are nobody's business and may repeat.
+    """
+    actor = access.person(ctx.actor)
+    if actor.token_id is not None:
+        raise Forbidden("A personal token stays in its organisation; sign in for that.")
+    text = name.strip()
+    if not text:
+        raise Invalid("name must not be blank.", detail="Unprocessable Entity")
+    if len(text) > MAXIMUM_NAME:
+        raise field_error("name", f"name has at most {MAXIMUM_NAME} characters")
     async with ctx.write():
-        row: OrganizationMember | None = await ctx.one(
-            select(OrganizationMember).where(OrganizationMember.id == member_id).with_for_update()
+        user: User | None = await ctx.one(select(User).where(User.id == actor.id).with_for_update())
+        if user is None:
+            raise Unauthenticated()
+        await _check_name(ctx, actor.id, text)
+        organization = await _found(ctx, user, text)
+        ctx.emit("access.user", subject_id=actor.id, organization_id=organization.id)
+    return organization
+
+
+async def rename(ctx: Context, organization_id: UUID | None, name: str) -> Organization:
+    """Give the organisation another name; administrators only."""
+    mine = access.administrator(ctx.actor, organization_id)
+    text = name.strip()
+    if not text or len(text) > MAXIMUM_NAME:
+        raise field_error("name", f"name must have 1 to {MAXIMUM_NAME} characters", name)
+    async with ctx.write():
+        row: Organization | None = await ctx.one(
+            select(Organization).where(Organization.id == mine.organization_id).with_for_update()
         )
-        if row is None or not access.sees_organization(ctx.actor, row.organization_id):
+        if row is None:
             raise NotFound()
-        access.administrator(ctx.actor, row.organization_id)
-        ids = [board_id for board_id, _, _ in boards]
-        if len(set(ids)) != len(ids):
-            raise Invalid("A board is listed twice.")
-        known = await ctx.all(select(Board.id).where(Board.id.in_(ids), Board.organization_id == row.organization_id))
-        if len(known) != len(ids):
-            raise Invalid("A board is not one of the organisation.", detail="Unprocessable Entity")
-        await ctx.run(delete(OrganizationBoardAccess).where(OrganizationBoardAccess.organization_member_id == row.id))
-        moment = ctx.now()
-        row.all_boards_read, row.all_boards_write, row.updated_at = all_boards_read, all_boards_write, moment
-        if not (all_boards_read or all_boards_write):
-            for board_id, can_read, can_write in boards:
-                ctx.add(
-                    OrganizationBoardAccess(
-                        id=uuid4(), organization_member_id=row.id, board_id=board_id, can_read=can_read,
-                        can_write=can_write, created_at=moment, updated_at=moment,
-                    )
-                )  # fmt: skip
-        ctx.emit("access.member", subject_id=row.user_id, organization_id=row.organization_id)
+        await _check_name(ctx, access.person(ctx.actor).id, text, besides=row.id)
+        before, row.name, row.updated_at = row.name, text, ctx.now()
+        ctx.emit(
+            "organization.renamed", subject_id=row.id, organization_id=row.id,
+            changes=[{"field": "name", "before": before, "after": text}],
+        )  # fmt: skip
     return row
 
 
-async def welcome(ctx: Context, subject: str, email: str | None, name: str | None) -> User:
-    """A newcomer's row, and an organisation of its own if it has none; two first requests make one of each."""
+async def _check_name(ctx: Context, user_id: UUID, name: str, besides: UUID | None = None) -> None:
+    same = (
+        select(Organization.id)
+        .join(OrganizationMember, OrganizationMember.organization_id == Organization.id)
+        .where(OrganizationMember.user_id == user_id, func.lower(Organization.name) == name.lower())
+    )
+    if besides is not None:
+        same = same.where(Organization.id != besides)
+    if await ctx.one(same.limit(1)):
+        raise Conflict("One of your organisations has this name.", detail="Conflict")
+
+
+async def activate(ctx: Context, organization_id: UUID) -> Organization:
+    """Make one of the caller's organisations the one that unqualified questions mean."""
+    actor = access.person(ctx.actor)
+    access.membership(actor, organization_id)
+    async with ctx.write():
+        organization: Organization | None = await ctx.one(
+            select(Organization).where(Organization.id == organization_id)
+        )
+        if organization is None:
+            raise Forbidden("You are not a member of this organisation.")
+        if actor.token_id is None:
+            await ctx.run(update(User).where(User.id == actor.id).values(active_organization_id=organization_id))
+            ctx.emit("access.user", subject_id=actor.id, organization_id=organization_id)
+    return organization
+
+
+async def delete_organization(ctx: Context, organization_id: UUID | None = None) -> UUID:
+    """Take an organisation away with everything in it; owners only. Its streams end, one tombstone event stays."""
+    mine = access.owner(ctx.actor, organization_id)
+    async with ctx.write():
+        await ctx.one(select(Organization.id).where(Organization.id == mine.organization_id).with_for_update())
+        await remove_everything(ctx, mine.organization_id)
+    return mine.organization_id
+
+
+async def remove_everything(ctx: Context, organization_id: UUID) -> None:
+    """Every row of the organisation, inside the caller's write."""
+    for statement in removal.of_organization(organization_id):
+        await ctx.run(statement.execution_options(synchronize_session=False))
+    ctx.emit("access.organization", subject_id=organization_id, organization_id=organization_id)
+
+
+async def _found(ctx: Context, user: User, name: str) -> Organization:
+    """An organisation with its owner, which becomes the active one."""
+    moment = ctx.now()
+    organization = Organization(id=uuid4(), name=name, created_at=moment, updated_at=moment)
+    ctx.add(organization)
+    await ctx.flush()
+    ctx.add(
+        OrganizationMember(
+            id=uuid4(), organization_id=organization.id, user_id=user.id, role=Role.OWNER.value,
+            all_boards_read=True, all_boards_write=True, created_at=moment, updated_at=moment,
+        )
+    )  # fmt: skip
+    user.active_organization_id = organization.id
+    await ctx.flush()
+    return organization
+
+
+async def welcome(
+    ctx: Context, subject: str, email: str | None, name: str | None, *, verified: bool = False
+) -> User | None:
+    """A newcomer's row and a place to be; two first requests make one of each.
+
+    A pending invite for the verified address is accepted, else an organisation of its own is made, with the default
+    skill packs if those are switched on. None for an account that deleted itself within the last minutes.
+    """
     async with ctx.write():
         await ctx.lock_key("newcomer", subject)
         user: User | None = await ctx.one(select(User).where(User.clerk_user_id == subject).with_for_update())
         if user is None:
+            if await ctx.one(
+                select(DepartedUser).where(
+                    DepartedUser.subject_digest == digest(subject), DepartedUser.departed_at > ctx.now() - DEPARTED
+                )
+            ):
+                return None
             user = User(id=uuid4(), clerk_user_id=subject, email=email, name=name)
             ctx.add(user)
             await ctx.flush()
         if not await ctx.one(select(OrganizationMember.id).where(OrganizationMember.user_id == user.id).limit(1)):
-            moment = ctx.now()
-            organization = Organization(id=uuid4(), name=PERSONAL, created_at=moment, updated_at=moment)
-            ctx.add(organization)
-            await ctx.flush()
-            ctx.add(
-                OrganizationMember(
-                    id=uuid4(), organization_id=organization.id, user_id=user.id, role=Role.OWNER.value,
-                    all_boards_read=True, all_boards_write=True, created_at=moment, updated_at=moment,
-                )
-            )  # fmt: skip
-            user.active_organization_id = organization.id
+            invite = await invites.waiting_for(ctx, email) if verified and email else None
+            if invite is not None:
+                user.active_organization_id = None
+                await invites.enter(ctx, user, invite)
+            else:
+                organization = await _found(ctx, user, PERSONAL)
+                if ctx.settings.default_skill_packs:
+                    for pack_name, url in DEFAULT_PACKS:
+                        ctx.add(
+                            SkillPack(id=uuid4(), organization_id=organization.id, name=pack_name, source_url=url,
+                                      created_at=ctx.now(), updated_at=ctx.now())
+                        )  # fmt: skip
     return user

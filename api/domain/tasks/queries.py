@@ -81,6 +81,7 @@ class TagRef:
     name: str
     slug: str
     color: str
+    description: str | None = None
 
 
 @dataclass(slots=True)
@@ -127,7 +128,8 @@ async def _load_details(ctx: Context, tasks: Sequence[Any]) -> dict[UUID, Detail
     )  # fmt: skip
     tags = (
         select(
-            literal("t"), TagAssignment.task_id, func.jsonb_build_array(Tag.id, Tag.name, Tag.slug, Tag.color),
+            literal("t"), TagAssignment.task_id,
+            func.jsonb_build_array(Tag.id, Tag.name, Tag.slug, Tag.color, Tag.description),
             TagAssignment.created_at, TagAssignment.id,
         )
         .join(Tag, Tag.id == TagAssignment.tag_id)

@@ -9,16 +9,21 @@ from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import available_timezones
 
-from sqlalchemy import select
+from sqlalchemy import delete, func, select, update
 
 from api.domain import access
+from api.domain.actor import Role
 from api.domain.actor import User as UserActor
 from api.domain.authentication.tokens import PERSONAL_PREFIX, digest, mint
 from api.domain.context import Context, naive_utc
-from api.domain.errors import Invalid, NotFound, Unauthenticated, field_error
-from api.domain.organizations.tables import Organization, OrganizationMember
+from api.domain.errors import Code, Conflict, Forbidden, Invalid, NotFound, Unauthenticated, field_error
+from api.domain.jobs import Job
+from api.domain.organizations import members
+from api.domain.organizations.operations import remove_everything
+from api.domain.organizations.tables import Organization, OrganizationInvite, OrganizationMember
 from api.domain.paging import Listing, Order
-from api.domain.users.tables import PersonalToken, User
+from api.domain.tasks.tables import Task
+from api.domain.users.tables import DepartedUser, PersonalToken, User
 
 PROFILE = ("name", "preferred_name", "pronouns", "timezone", "notes", "context")
 LONG = {"notes", "context"}
@@ -59,6 +64,67 @@ async def update_profile(ctx: Context, change: Mapping[str, Any]) -> User:
             if name in change:
                 setattr(user, name, change[name])
     return user
+
+
+async def delete_me(ctx: Context) -> UUID:
+    """Delete the caller's account. Organisations where nobody else is go with it; work done elsewhere stays.
+
+    Raises `Conflict` with the organisations that would be left without an owner. The account at the identity provider
+    is deleted by a job afterwards, so that an unreachable provider holds nothing up.
+    """
+    actor = access.person(ctx.actor)
+    if actor.token_id is not None:
+        raise Forbidden("A personal token cannot delete its person; sign in for that.")
+    async with ctx.write():
+        user: User | None = await ctx.one(select(User).where(User.id == actor.id).with_for_update())
+        if user is None:
+            raise Unauthenticated()
+        mine = await ctx.all(
+            select(OrganizationMember).where(OrganizationMember.user_id == actor.id)
+            .order_by(OrganizationMember.organization_id)
+        )  # fmt: skip
+        for row in mine:
+            await members.lock_organization(ctx, row.organization_id)
+        others = dict(await ctx.rows(
+            select(OrganizationMember.organization_id, func.count())
+            .where(OrganizationMember.organization_id.in_([row.organization_id for row in mine]),
+                   OrganizationMember.user_id != actor.id)
+            .group_by(OrganizationMember.organization_id)
+        ))  # fmt: skip
+        stranded = [
+            str(row.organization_id) for row in mine
+            if row.role == Role.OWNER.value and row.organization_id in others
+            and await members.owners(ctx, row.organization_id) <= 1
+        ]  # fmt: skip
+        if stranded:
+            message = "Hand these organisations over before you go."
+            raise Conflict(
+                message, code=Code.LAST_OWNER, detail={"message": message, "organization_ids": stranded},
+                organization_ids=stranded,
+            )  # fmt: skip
+        user.active_organization_id = None
+        for row in mine:
+            if row.organization_id in others:
+                await members.drop(ctx, row)
+            else:
+                await remove_everything(ctx, row.organization_id)
+        for statement in (
+            update(OrganizationInvite).where(OrganizationInvite.created_by_user_id == actor.id)
+            .values(created_by_user_id=None),
+            update(OrganizationInvite).where(OrganizationInvite.accepted_by_user_id == actor.id)
+            .values(accepted_by_user_id=None),
+            update(Task).where(Task.created_by_user_id == actor.id).values(created_by_user_id=None),
+            delete(PersonalToken).where(PersonalToken.user_id == actor.id),
+            delete(User).where(User.id == actor.id),
+        ):  # fmt: skip
+            await ctx.run(statement.execution_options(synchronize_session=False))
+        if ctx.settings.auth_mode != "local":
+            await ctx.session.merge(DepartedUser(subject_digest=digest(user.clerk_user_id), departed_at=ctx.now()))
+            if ctx.settings.auth_mode == "clerk":
+                ctx.add(Job(kind="clerk.delete", reason="user.deleted", text="", created_at=ctx.now(),
+                            data={"subject": user.clerk_user_id}))  # fmt: skip
+        ctx.emit("access.user", subject_id=actor.id)
+    return actor.id
 
 
 def tokens(ctx: Context) -> Listing:

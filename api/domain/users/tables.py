@@ -48,3 +48,11 @@ class PersonalToken(Base):
     revoked_at: Mapped[datetime | None]
 
     __table_args__ = (Index("ix_personal_tokens_user_id_created_at", "user_id", "created_at"),)
+
+
+class DepartedUser(Base):
+    """The digest of an account that deleted itself: a token that outlives it must not bring it back at once."""
+
+    __tablename__ = "departed_users"
+    subject_digest: Mapped[str] = mapped_column(primary_key=True)
+    departed_at: Mapped[Created]

@@ -1,8 +1,24 @@
 """The rows of `/api/v1`, a file a module of the documented API."""
 
-from api.rest_compat.routes import agent, agents, approvals, boards, memory, organizations, tasks, users
+from api.rest_compat.routes import (
+    activity,
+    agent,
+    agents,
+    approvals,
+    boards,
+    groups,
+    memory,
+    onboarding,
+    organizations,
+    skills,
+    tags,
+    tasks,
+    users,
+    webhooks,
+)
 
-ROWS = [
-    *users.ROWS, *agents.ROWS, *organizations.ROWS, *boards.ROWS, *memory.ROWS, *approvals.ROWS, *tasks.ROWS,
-    *agent.ROWS,
-]  # fmt: skip
+MODULES = (
+    users, agents, organizations, boards, memory, approvals, tasks, tags, groups, activity, webhooks, onboarding,
+    skills, agent,
+)  # fmt: skip
+ROWS = [row for module in MODULES for row in module.ROWS]

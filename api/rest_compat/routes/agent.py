@@ -1,6 +1,7 @@
 """What agents call with their own token."""
 
-from api.rest_compat.queries import AgentQuery, ApprovalQuery, MemoryQuery, PageQuery, TaskQuery
+from api.rest_compat.queries import AgentQuery, ApprovalQuery, MemoryQuery, PageQuery, PayloadQuery, TaskQuery
+from api.rest_compat.routes.onboarding import UPDATE
 from api.rest_compat.table import AGENT, Hints, delete, get, patch, post
 from api.rest_compat.wire import (
     AgentCreate,
@@ -10,7 +11,9 @@ from api.rest_compat.wire import (
     ApprovalRead,
     BoardMemoryCreate,
     BoardMemoryRead,
+    BoardOnboardingRead,
     BoardRead,
+    BoardWebhookPayloadRead,
     LLMErrorResponse,
     Page,
     TagRef,
@@ -20,8 +23,8 @@ from api.rest_compat.wire import (
     TaskRead,
     TaskUpdate,
 )
-from api.schema import agents, approvals, boards, comments, memory, tags, tasks
-from api.schema.gates import board_read, board_write, task_read, task_write
+from api.schema import agents, approvals, boards, comments, memory, onboarding, tags, tasks, webhooks
+from api.schema.gates import board_of_agent, board_read, board_write, delivery_read, task_read, task_write
 
 LEAD = ("agent", "agent-lead")
 TEAM = ("agent", "agent-lead", "agent-worker")
@@ -109,4 +112,15 @@ ROWS = [
     get("/agent/boards/{board_id}/tags", tags.board_tags, name="list_tags", summary="List tags", tags=TEAM, who=AGENT,
         gate=board_read, returns=list[TagRef],
         hints=Hints("agent_board_tag_discovery", ANY, "To find tag ids before tagging tasks.", "To list tasks.")),
+    post("/agent/boards/{board_id}/onboarding", onboarding.update, name="update_onboarding",
+         summary="Ask the person, or write a draft", tags=("agent", "agent-lead", "agent-worker"), who=AGENT,
+         gate=board_of_agent, body=UPDATE, returns=BoardOnboardingRead, hints=Hints(
+            "agent_board_onboarding_update", "any_agent", "You lead the conversation that sets a board up.",
+            "The person has confirmed the goal, or another agent leads the conversation.",
+            "Adds a question, or replaces the draft.")),
+    get("/agent/boards/{board_id}/webhooks/{webhook_id}/payloads/{payload_id}", webhooks.delivery,
+        name="get_webhook_payload", summary="Read a delivery", tags=("agent", "agent-lead", "agent-worker"), who=AGENT,
+        gate=delivery_read, query=PayloadQuery, returns=BoardWebhookPayloadRead, hints=Hints(
+            "agent_board_webhook_payload_read", "any_agent", "A message names a payload and you need the whole of it.",
+            "The preview in the message is enough.")),
 ]  # fmt: skip

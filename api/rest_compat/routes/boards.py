@@ -1,9 +1,9 @@
 """Boards."""
 
-from api.rest_compat.queries import BoardQuery
+from api.rest_compat.queries import BoardGroupSnapshotQuery, BoardQuery
 from api.rest_compat.table import USER, delete, get, patch, post
-from api.rest_compat.wire import BoardCreate, BoardRead, BoardUpdate, Page
-from api.schema import boards
+from api.rest_compat.wire import BoardCreate, BoardGroupSnapshot, BoardRead, BoardSnapshot, BoardUpdate, Page
+from api.schema import boards, snapshots
 from api.schema.gates import board_read, board_write, organization_admin, organization_member
 
 TAGS = ("boards",)
@@ -19,4 +19,9 @@ ROWS = [
           gate=board_write, body=BoardUpdate, returns=BoardRead),
     delete("/boards/{board_id}", boards.delete_board, name="delete_board", summary="Delete a board", tags=TAGS,
            who=USER, gate=board_write),
+    get("/boards/{board_id}/snapshot", snapshots.board_snapshot, name="get_board_snapshot",
+        summary="Read a whole board", tags=TAGS, gate=board_read, returns=BoardSnapshot),
+    get("/boards/{board_id}/group-snapshot", snapshots.group_snapshot_of_board, name="get_board_group_snapshot",
+        summary="See the other boards of a board's group", tags=(*TAGS, "agent-lead", "agent-worker"), gate=board_read,
+        query=BoardGroupSnapshotQuery, returns=BoardGroupSnapshot),
 ]  # fmt: skip

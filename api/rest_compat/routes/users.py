@@ -1,6 +1,6 @@
 """Sign-in and profile."""
 
-from api.rest_compat.table import USER, get, patch, post
+from api.rest_compat.table import USER, delete, get, patch, post
 from api.rest_compat.wire import LLMErrorResponse, UserRead, UserUpdate
 from api.schema import users
 
@@ -11,4 +11,6 @@ ROWS = [
         returns=UserRead),
     patch("/users/me", users.update_me, name="update_me", summary="Change one's own profile", tags=("users",), who=USER,
           body=UserUpdate, returns=UserRead),
+    delete("/users/me", users.delete_me, name="delete_me", summary="Delete one's own account", tags=("users",),
+           who=USER),
 ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Onboarding: the conversation between a person and an agent that sets a board up."""

@@ -1,0 +1,1 @@
+"""Skills of an organisation, the packs they come from, and the gateways that have them."""

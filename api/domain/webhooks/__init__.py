@@ -1,0 +1,1 @@
+"""Webhooks: what comes in for a board's lead, and what goes out to people who are away."""
