@@ -51,7 +51,7 @@ from api.schema.paging import After, Before, Connection, First, Last, connect, c
 from api.schema.scalars import Cursor, as_uuid, given, optional_uuid, shape
 from api.schema.tags import CustomField, Tag, load_board_fields, load_board_tags
 from api.schema.task_inputs import TaskFilter, TaskOrder, TaskStatus
-from api.schema.tasks import Task, task_conditions, task_order
+from api.schema.tasks import ByField, Task, task_conditions, task_order
 from api.schema.webhooks import Webhook, load_webhooks
 
 if TYPE_CHECKING:
@@ -148,10 +148,11 @@ async def load_tasks(
     ctx: Context, boards: Sequence[Board],
     filter: Annotated[TaskFilter | None, strawberry.argument(description="Which tasks.")] = None,
     order_by: Annotated[list[TaskOrder] | None, strawberry.argument(description="The order; default: newest.")] = None,
+    order_by_field: ByField = None,
     first: First = None, after: After = None, last: Last = None, before: Before = None,
 ) -> list[Connection[Task]]:  # fmt: skip
     """The tasks of each board."""
-    listing = task_queries.listing(*task_conditions(filter), order=task_order(order_by))
+    listing = task_queries.listing(*task_conditions(filter), order=task_order(order_by, order_by_field))
     return await connect(ctx, listing, Task.of, Slice(first, after, last, before), _ids(boards))
 
 

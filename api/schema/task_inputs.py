@@ -10,8 +10,9 @@ import strawberry
 from sqlalchemy import func, literal
 from strawberry.scalars import JSON
 
+from api.domain.custom_fields import queries as fields
 from api.domain.paging import Order
-from api.domain.tasks.queries import PRIORITY_RANK
+from api.domain.tasks.queries import PRIORITY_RANK, STATUS_RANK
 from api.domain.tasks.tables import Task as TaskRow
 from api.schema.scalars import optional
 
@@ -46,6 +47,7 @@ class TaskOrder(Enum):
     UPDATED_AT_DESC = strawberry.enum_value("updated_at_desc", description="Last changed first.")
     DUE_AT = strawberry.enum_value("due_at", description="Due soonest first; without a date last.")
     PRIORITY = strawberry.enum_value("priority", description="Most urgent first.")
+    STATUS = strawberry.enum_value("status", description="Work under way first, finished work last.")
     TITLE = strawberry.enum_value("title", description="By title.")
 
     @property
@@ -57,6 +59,7 @@ class TaskOrder(Enum):
             "updated_at": TaskRow.updated_at,
             "due_at": func.coalesce(TaskRow.due_at, literal(datetime(9999, 12, 31))),
             "priority": PRIORITY_RANK,
+            "status": STATUS_RANK,
             "title": func.lower(TaskRow.title),
         }
         return Order(expressions[name], str(self.value).endswith("_desc"))
@@ -68,6 +71,37 @@ class TimeRange:
 
     since: datetime | None = strawberry.field(default=None, description="At or after.")
     until: datetime | None = strawberry.field(default=None, description="Before.")
+
+
+@strawberry.input(description="A condition on a custom field; a field without a value counts with its default.")
+class CustomFieldCondition:
+    """Part of `TaskFilter`."""
+
+    key: str = strawberry.field(description="The field's key.")
+    equals: JSON | None = strawberry.field(default=strawberry.UNSET, description="Exactly this value.")
+    is_set: bool | None = strawberry.field(default=None, description="Having a value, or none.")
+    at_least: float | None = strawberry.field(default=None, description="A number not smaller than this.")
+    below: float | None = strawberry.field(default=None, description="A number smaller than this.")
+    contains: str | None = strawberry.field(default=None, description="A part of the text, in any case.")
+
+    def conditions(self) -> list[Any]:
+        """The condition as SQL."""
+        where = fields.between(self.key, self.at_least, self.below)
+        if self.equals is not strawberry.UNSET:
+            where.append(fields.equals(self.key, self.equals))
+        if self.is_set is not None:
+            where.append(fields.is_set(self.key) if self.is_set else ~fields.is_set(self.key))
+        if self.contains:
+            where.append(fields.contains(self.key, self.contains))
+        return where
+
+
+@strawberry.input(description="An order by a custom field; tasks without a value come last.")
+class CustomFieldOrder:
+    """Argument of task lists."""
+
+    key: str = strawberry.field(description="The field's key.")
+    descending: bool = strawberry.field(default=False, description="Largest first.")
 
 
 @strawberry.input(description="Which tasks; conditions add up.")
@@ -83,6 +117,9 @@ class TaskFilter:
     is_blocked: bool | None = strawberry.field(default=None, description="Waiting for other tasks, or not.")
     is_stalled: bool | None = strawberry.field(default=None, description="Its agent fell silent, or not.")
     tag_ids: list[strawberry.ID] | None = strawberry.field(default=None, description="Carrying one of these tags.")
+    custom_fields: list[CustomFieldCondition] | None = strawberry.field(
+        default=None, description="With such values of custom fields."
+    )
     contains: str | None = strawberry.field(default=None, description="A part of title or description, in any case.")
     due: TimeRange | None = strawberry.field(default=None, description="Due within.")
     created: TimeRange | None = strawberry.field(default=None, description="Created within.")

@@ -17,6 +17,7 @@ from api.domain.approvals.tables import ApprovalTaskLink
 from api.domain.boards import operations as board_operations
 from api.domain.boards.tables import Board as BoardRow
 from api.domain.context import Context
+from api.domain.custom_fields import queries as fields
 from api.domain.errors import DomainError
 from api.domain.paging import OffsetPage, Order, Slice, by_ids, offset_page
 from api.domain.tags import TagAssignment
@@ -31,6 +32,7 @@ from api.schema.paging import After, Before, Connection, First, Last, connect, c
 from api.schema.scalars import as_uuid, as_uuids, shape
 from api.schema.tags import CustomFieldType, CustomFieldValue, Tag
 from api.schema.task_inputs import (
+    CustomFieldOrder,
     TaskFilter,
     TaskOrder,
     TaskPriority,
@@ -41,6 +43,9 @@ from api.schema.task_inputs import (
 if TYPE_CHECKING:
     from api.schema.agents import Agent
     from api.schema.boards import Board
+
+
+ByField = Annotated[CustomFieldOrder | None, strawberry.argument(description="By a custom field, before `orderBy`.")]
 
 
 def task_conditions(filter: TaskFilter | None) -> list[ColumnElement[bool]]:
@@ -70,6 +75,8 @@ def task_conditions(filter: TaskFilter | None) -> list[ColumnElement[bool]]:
     if filter.tag_ids is not None:
         tagged = select(TagAssignment.task_id).where(TagAssignment.tag_id.in_(as_uuids(filter.tag_ids, "tagIds") or []))
         where.append(TaskRow.id.in_(tagged))
+    for condition in filter.custom_fields or ():
+        where += condition.conditions()
     if filter.contains:
         text = filter.contains
         where.append(
@@ -90,9 +97,10 @@ def task_conditions(filter: TaskFilter | None) -> list[ColumnElement[bool]]:
     return where
 
 
-def task_order(order_by: list[TaskOrder] | None) -> tuple[Order, ...]:
-    """The order as SQL; newest first unless asked otherwise."""
-    return tuple(order.key for order in order_by) if order_by else queries.NEWEST
+def task_order(order_by: list[TaskOrder] | None, by_field: CustomFieldOrder | None = None) -> tuple[Order, ...]:
+    """The order as SQL: by a custom field first, then by the keys; newest first unless asked otherwise."""
+    keys = fields.order(by_field.key, descending=by_field.descending) if by_field is not None else ()
+    return (*keys, *(order.key for order in order_by or ())) or queries.NEWEST
 
 
 # -- loaders ----------------------------------------------------------------------------------------------------------
@@ -362,8 +370,11 @@ class TaskQuery:
         self, info: Info,
         filter: Annotated[TaskFilter | None, strawberry.argument(description="Which tasks.")] = None,
         order_by: Annotated[list[TaskOrder] | None, strawberry.argument(description="Default: newest first.")] = None,
+        order_by_field: ByField = None,
         first: First = None, after: After = None, last: Last = None, before: Before = None,
     ) -> Connection[Task]:  # fmt: skip
         ctx = info.context
-        listing = queries.listing(queries.visible(ctx), *task_conditions(filter), order=task_order(order_by))
+        listing = queries.listing(
+            queries.visible(ctx), *task_conditions(filter), order=task_order(order_by, order_by_field)
+        )
         return await connect_one(ctx, listing, Task.of, Slice(first, after, last, before))

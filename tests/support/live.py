@@ -97,3 +97,28 @@ async def over_rest(
                 place = None
             elif line.startswith(": ended"):
                 raise StreamEnded({"code": line.split()[2], "cursor": line.split()[-1]})
+
+
+class RestStream:
+    """A REST event stream, read one event at a time; entered once the server has answered."""
+
+    def __init__(self, world: World, path: str, token: str | None = None, **headers: str) -> None:
+        self._request = world.http.stream(
+            "GET", f"/api/v1{path}", headers={**world.headers(token), **headers}, timeout=15
+        )
+
+    def __enter__(self) -> RestStream:
+        response = self._request.__enter__()
+        assert response.status_code == 200
+        self._lines = response.iter_lines()
+        return self
+
+    def __exit__(self, *reason: Any) -> None:
+        self._request.__exit__(*reason)
+
+    def next(self) -> Any:
+        """The data of the next event."""
+        for line in self._lines:
+            if line.startswith("data: "):
+                return json.loads(line.removeprefix("data: "))
+        raise StreamEnded(None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
 from api.domain import access
@@ -17,11 +17,8 @@ from api.domain.context import Context
 from api.domain.errors import field_error
 from api.domain.groups import operations as groups
 from api.domain.paging import among
-from api.domain.tasks.queries import PRIORITY_RANK
+from api.domain.tasks.queries import PRIORITY_RANK, STATUS_RANK
 from api.domain.tasks.tables import Task
-
-#: Work under way first, finished work last.
-STATUS_RANK = case({"in_progress": 0, "review": 1, "inbox": 2, "done": 3}, value=Task.status, else_=4)
 
 
 @dataclass(slots=True)

@@ -28,6 +28,8 @@ from api.domain.tasks.tables import Task, TaskDependency
 
 #: `high` before `medium` before `low` before anything else.
 PRIORITY_RANK = case({"high": 0, "medium": 1, "low": 2}, value=Task.priority, else_=3)
+#: Work under way first, finished work last.
+STATUS_RANK = case({"in_progress": 0, "review": 1, "inbox": 2, "done": 3}, value=Task.status, else_=4)
 NEWEST = (Order(Task.created_at, descending=True),)
 
 Dependency = aliased(Task)
