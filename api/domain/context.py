@@ -104,6 +104,11 @@ class Context:
         """Waits until a noted sign of life of an agent is written."""
         return self.services.settle_presence
 
+    async def refresh_actor(self) -> None:
+        """Ask again who is asking, after a change of what that is."""
+        if self.credentials is not None and self._write is None:
+            self.actor = await self.services.authenticator.authenticate(self.credentials)
+
     # -- reading --------------------------------------------------------------------------------------------------
 
     async def run(self, statement: Executable, parameters: Any = None) -> Any:

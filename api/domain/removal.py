@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, or_, select, update
+from sqlalchemy import Select, String, cast, delete, or_, select, update
 
 from api.domain.activity.tables import ActivityEvent
 from api.domain.agents.tables import Agent
@@ -78,7 +78,12 @@ def of_organization(organization_id: UUID) -> Iterable[Any]:
     members = select(OrganizationMember.id).where(OrganizationMember.organization_id == organization_id)
     invites = select(OrganizationInvite.id).where(OrganizationInvite.organization_id == organization_id)
     yield from of_boards(select(Board.id).where(Board.organization_id == organization_id))
+    yield delete(ActivityEvent).where(ActivityEvent.agent_id.in_(mains), ActivityEvent.board_id.is_(None))
     yield update(ActivityEvent).where(ActivityEvent.agent_id.in_(mains)).values(agent_id=None)
+    endpoints = select(cast(NotificationEndpoint.id, String)).where(
+        NotificationEndpoint.organization_id == organization_id
+    )
+    yield delete(Job).where(Job.kind == "notify", Job.data["endpoint_id"].as_string().in_(endpoints))
     yield update(Approval).where(Approval.agent_id.in_(mains)).values(agent_id=None)
     yield update(Task).where(Task.assigned_agent_id.in_(mains)).values(assigned_agent_id=None)
     yield delete(Agent).where(Agent.id.in_(mains))

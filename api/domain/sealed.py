@@ -7,8 +7,10 @@ taken over stay readable as they are, until our own next write.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -43,6 +45,13 @@ class SecretBox:
                 code=Code.UNAVAILABLE,
             ) from None
 
+    def shown(self, stored: str) -> str:
+        """The text for a list, where one that cannot be opened must not hide the others: empty then."""
+        try:
+            return self.open(stored)
+        except DomainError:
+            return ""
+
     def _key(self) -> Fernet:
         if self._fernet is None:
             secret = self._configured or self._from_file()
@@ -51,10 +60,18 @@ class SecretBox:
 
     def _from_file(self) -> str:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return self._file.read_text().strip()
-        with os.fdopen(descriptor, "w") as file:
-            file.write(Fernet.generate_key().decode())
-        return self._file.read_text().strip()
+        if not self._file.exists():
+            # Written whole beside it and linked into place: nobody ever reads half a key, and the first one stays.
+            descriptor, fresh = tempfile.mkstemp(dir=self._file.parent, prefix="secret-key-")
+            with os.fdopen(descriptor, "w") as file:
+                file.write(Fernet.generate_key().decode())
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileExistsError):
+                os.link(fresh, self._file)
+            Path(fresh).unlink()
+        secret = self._file.read_text().strip()
+        if not secret:
+            raise DomainError(f"{self._file} is empty; restore it, or remove it to have a new key made.",
+                              code=Code.UNAVAILABLE)  # fmt: skip
+        return secret

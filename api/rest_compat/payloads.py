@@ -75,7 +75,7 @@ async def group_memory_payload(ctx: Context, event: Event, asked: Asked) -> dict
     entry = await events.group_memory_now(ctx, event)
     if entry is None or (asked.query.is_chat is not None and entry.row.is_chat is not asked.query.is_chat):
         return None
-    if entry.row.board_group_id != await events.group_in(ctx, asked.path):
+    if not await events.hears_group(ctx, asked.path, entry.row.board_group_id):
         return None
     return {"memory": (await _group_memory_read(ctx, [entry]))[0]}
 

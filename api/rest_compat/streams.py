@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from api.domain.errors import DomainError
+from api.domain.errors import Code, DomainError
 from api.domain.events.cursor import Cursor
 from api.domain.events.log import Scope, check
 from api.domain.events.tables import Event
@@ -23,6 +23,8 @@ from api.schema.http import Context
 from api.schema.replay import before_log, start_since
 
 PING_SECONDS = 15.0
+#: Events that end a stream whose address names what they take away.
+_ENDINGS = {"group.deleted": "group_id", "board.deleted": "board_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,9 @@ async def respond(
             await ctx.end_moment()
         async with aclosing(ctx.follow(scope, after, gate)) as followed:
             async for event, cursor in followed:
+                if event.kind in _ENDINGS and path.get(_ENDINGS[event.kind]) == event.subject_id:
+                    raise DomainError("What this stream is about is gone.", code=Code.SUBSCRIPTION_ENDED,
+                                      cursor=str(cursor))  # fmt: skip
                 if event.topic != source.topic or (since is not None and event.at < since):
                     continue
                 payload = await source.payload(ctx, event, asked)

@@ -19,11 +19,12 @@ from api.domain.approvals.tables import Approval as ApprovalRow
 from api.domain.boards import operations as boards
 from api.domain.boards.tables import Board as BoardRow
 from api.domain.context import Context
-from api.domain.errors import Invalid
+from api.domain.errors import Code, DomainError, Invalid
 from api.domain.events import log
 from api.domain.events.cursor import Cursor as LogCursor
 from api.domain.events.log import Scope
 from api.domain.events.tables import Event
+from api.domain.groups import operations as groups
 from api.domain.memory.tables import GroupMemoryEntry as GroupMemoryRow
 from api.domain.memory.tables import MemoryEntry as MemoryRow
 from api.domain.paging import by_ids
@@ -230,6 +231,18 @@ async def group_memory_now(ctx: Context, event: Event) -> GroupMemoryEntry | Non
         return None
     row = (await by_ids(ctx, GroupMemoryRow, [event.subject_id])).get(event.subject_id)
     return GroupMemoryEntry.of(row) if row is not None else None
+
+
+async def hears_group(ctx: Context, path: Mapping[str, UUID], group_id: UUID) -> bool:
+    """Whether a stream of this address tells of this group now; ends the stream of a group that is out of reach."""
+    if await group_in(ctx, path) != group_id:
+        return False
+    if "group_id" in path:
+        try:
+            await groups.reachable(ctx, group_id)
+        except DomainError as error:
+            raise DomainError("The right to this stream has ended.", code=Code.SUBSCRIPTION_ENDED) from error
+    return True
 
 
 async def group_in(ctx: Context, path: Mapping[str, UUID]) -> UUID | None:

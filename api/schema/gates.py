@@ -13,6 +13,7 @@ from api.domain.actor import Agent
 from api.domain.agents import operations as agents
 from api.domain.approvals import operations as approvals
 from api.domain.boards import operations as boards
+from api.domain.boards.tables import BoardGroup
 from api.domain.context import Context
 from api.domain.custom_fields.tables import CustomFieldDefinition
 from api.domain.errors import Forbidden, NotFound
@@ -104,19 +105,25 @@ async def board_write(ctx: Context, path: Path) -> None:
     await boards.writable(ctx, path["board_id"])
 
 
+async def _here(ctx: Context, group: BoardGroup) -> None:
+    if group.organization_id != access.organization_of(ctx.actor):
+        raise NotFound()
+
+
 async def group_read(ctx: Context, path: Path) -> None:
-    """The group exists for the caller, and the caller reads it."""
-    await groups.reachable(ctx, path["group_id"])
+    """The group is of the active organisation, and the caller reads it."""
+    await _here(ctx, await groups.reachable(ctx, path["group_id"]))
 
 
 async def group_write(ctx: Context, path: Path) -> None:
-    """The group exists for the caller, and the caller writes it."""
-    await groups.reachable(ctx, path["group_id"], write=True)
+    """The group is of the active organisation, and the caller writes it."""
+    await _here(ctx, await groups.reachable(ctx, path["group_id"], write=True))
 
 
 async def group_admin(ctx: Context, path: Path) -> None:
     """An administrator who writes the group."""
     group = await groups.reachable(ctx, path["group_id"], write=True)
+    await _here(ctx, group)
     access.administrator(ctx.actor, group.organization_id)
 
 
@@ -211,7 +218,9 @@ async def board_of_agent(ctx: Context, path: Path) -> None:
 #: The part of a gate that needs only the board, for requests whose other ids are not UUIDs.
 BOARD_PART: dict[Any, Any] = {
     task_read: board_read, task_write: board_write, approval_write: board_write, webhook_read: board_read,
-    webhook_write: board_write, delivery_read: board_read,
+    webhook_write: board_write, delivery_read: board_read, member_admin: organization_admin,
+    invite_admin: organization_admin, field_admin: organization_admin, tag_admin: organization_admin,
+    skill_admin: organization_admin, pack_admin: organization_admin, tag_read: organization_member,
 }  # fmt: skip
 
 

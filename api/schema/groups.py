@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import func, select
+from sqlalchemy import func
 
 from api.domain import access
 from api.domain.boards.operations import readable
@@ -289,9 +289,12 @@ class GroupMutation:
 
 
 async def _reload_groups(ctx: Context, ids: Sequence[UUID]) -> dict[Any, Any]:
-    return await by_ids(ctx, GroupRow, ids, GroupRow.organization_id == access.organization_of(ctx.actor))
+    found = await by_ids(ctx, GroupRow, ids)
+    return {row_id: row for row_id, row in found.items() if access.sees_organization(ctx.actor, row.organization_id)}
 
 
 async def _reload_entries(ctx: Context, ids: Sequence[UUID]) -> dict[Any, Any]:
-    held = select(BoardRow.board_group_id).where(access.reachable_boards(ctx.actor))
-    return await by_ids(ctx, EntryRow, ids, EntryRow.board_group_id.in_(held))
+    found = await by_ids(ctx, EntryRow, ids)
+    for row in found.values():
+        await operations.reachable(ctx, row.board_group_id)
+    return found

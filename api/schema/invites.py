@@ -9,6 +9,7 @@ from uuid import UUID
 
 import strawberry
 
+from api.domain.actor import Role
 from api.domain.context import Context
 from api.domain.organizations import invites
 from api.domain.organizations.tables import OrganizationInvite
@@ -37,7 +38,9 @@ class Invite(Node):
     @classmethod
     def of(cls, ctx: Context, row: OrganizationInvite) -> Invite:
         """From a row; only administrators come here."""
-        return shape(cls, row, role=OrganizationRole(row.role), token=ctx.services.secrets.open(row.token))
+        return shape(
+            cls, row, role=OrganizationRole(Role.of(row.role).value), token=ctx.services.secrets.shown(row.token)
+        )
 
 
 # -- resolvers that REST rows use -------------------------------------------------------------------------------------

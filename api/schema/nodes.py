@@ -72,7 +72,7 @@ KINDS: dict[str, tuple[Any, Wrap, str]] = {
     "activity": (ActivityEvent, _activity, "board_id"),
     "tag": (TagRow, Tag.of, "organization_id"),
     "field": (CustomFieldDefinition, CustomField.of, "organization_id"),
-    "group": (GroupRow, BoardGroup.of, "organization_id"),
+    "group": (GroupRow, BoardGroup.of, "board_group"),
     "group_memory": (GroupMemoryRow, GroupMemoryEntry.of, "board_group_id"),
     "webhook": (BoardWebhook, Webhook.of, "people_board"),
     "delivery": (WebhookPayload, WebhookDelivery.of, "board_id"),
@@ -121,8 +121,8 @@ async def _checks(ctx: Context, rows: Sequence[Any], place: str) -> list[DomainE
         return [_administered(ctx, row.organization_id) for row in rows]
     if place in ("organization_id", "id"):
         return [None if access.sees_organization(ctx.actor, getattr(row, place)) else NotFound() for row in rows]
-    if place == "board_group_id":
-        return [await _group_check(ctx, row.board_group_id) for row in rows]
+    if place in ("board_group", "board_group_id"):
+        return [await _group_check(ctx, row.id if place == "board_group" else row.board_group_id) for row in rows]
     if place == "agent":
         from api.domain.agents.operations import visible
 

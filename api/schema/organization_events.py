@@ -120,4 +120,5 @@ class OrganizationSubscription:
                     raise NotFound()
                 entry = await group_memory_now(ctx, row)
                 if entry is not None and entry.row.board_group_id == wanted:
+                    await gate()
                     yield GroupMemoryEvent(cursor=Cursor(str(cursor)), at=row.at, entry=entry)

@@ -230,7 +230,7 @@ async def member(ctx: Context, member_id: UUID | None = None) -> Member:
 
 async def member_page(ctx: Context, limit: int, offset: int) -> Any:
     """Members of the active organisation."""
-    page = await offset_page(ctx, operations.members(ctx), limit, offset)
+    page = await offset_page(ctx, operations.members(ctx, by_address=True), limit, offset)
     page.rows = [Member.of(row) for row in page.rows]
     return page
 

@@ -8,6 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from api.domain.actor import SYSTEM
+from api.domain.actor import User as SignedIn
+from api.domain.errors import Code, DomainError
+from api.domain.organizations import invites
 from api.domain.organizations.operations import welcome
 from tests.support.world import Person, World
 
@@ -235,8 +238,8 @@ def test_a_verified_newcomer_lands_where_it_was_invited(world: World) -> None:
         ("admin", home, here, True)
     ]
     assert world.ok("GET", f"{ME}/invites", owner.token)["total"] == 0
-    accept = world.rest("POST", "/organizations/invites/accept", owner.token, json={"token": made["token"]})
-    assert accept.status_code == 404
+    used = world.rest("POST", "/organizations/invites/accept", json={"token": made["token"]})
+    assert used.status_code == 404
     other = f"user-{uuid4()}"
     world.ok("POST", f"{ME}/invites", owner.token, json={"invited_email": f"un{address}"})
     world.server.run(welcome(world.context(SYSTEM), other, f"un{address}", "Unverified"))
@@ -266,15 +269,23 @@ def test_accepting_merges_and_never_lowers(world: World) -> None:
         return made
 
     def accept(person: Person, token: str) -> Any:
-        return world.rest("POST", "/organizations/invites/accept", person.token, json={"token": token})
+        """Signed in as the person; a personal token stays in its organisation."""
+        context = world.context(SignedIn(UUID(person.id), "Person", None, {}))
+        try:
+            return world.server.run(invites.accept(context, token))
+        except DomainError as error:
+            return error
 
     made = invite(admin, board_access=[{"board_id": here}])
-    assert accept(stranger, made["token"]).status_code == 403
+    assert accept(stranger, made["token"]).code is Code.FORBIDDEN
     world.sql("UPDATE users SET email = NULL WHERE id = $1", UUID(stranger.id))
-    assert accept(stranger, made["token"]).status_code == 403
+    assert accept(stranger, made["token"]).code is Code.FORBIDDEN
+    sealed = world.sql("SELECT token FROM organization_invites WHERE id = $1", UUID(made["id"]))[0]["token"]
+    assert accept(admin, sealed).code is Code.NOT_FOUND, "what is stored is no token"
     assert world.ok("GET", f"{ME}/invites", owner.token)["total"] == 1
-    kept = accept(admin, made["token"]).json()
-    assert kept["role"] == "admin" and [row["board_id"] for row in kept["board_access"]] == [here]
+    assert accept(admin, made["token"]).role == "admin"
+    kept = world.ok("GET", f"{ME}/member", admin.token)
+    assert [row["board_id"] for row in kept["board_access"]] == [here]
     world.ok("GET", f"/boards/{here}", admin.token)
     removed = world.ok("DELETE", f"{ME}/invites/{made['id']}", owner.token)
     assert removed["id"] == made["id"] and removed["accepted_by_user_id"] == admin.id
@@ -282,8 +293,11 @@ def test_accepting_merges_and_never_lowers(world: World) -> None:
     world.ok("GET", f"/boards/{here}", admin.token)
     both = invite(stranger, board_access=[{"board_id": here}, {"board_id": gone}])
     world.ok("DELETE", f"/boards/{gone}", owner.token)
-    joined = accept(stranger, both["token"]).json()
-    assert [row["board_id"] for row in joined["board_access"]] == [here]
+    joined = accept(stranger, both["token"])
+    rights = world.sql("SELECT board_id FROM organization_board_access WHERE organization_member_id = $1", joined.id)
+    assert [str(row["board_id"]) for row in rights] == [here]
+    refused = world.rest("POST", "/organizations/invites/accept", admin.token, json={"token": "any"})
+    assert refused.status_code == 403
 
 
 @pytest.mark.acceptance("organizations-and-users.21")

@@ -133,7 +133,7 @@ def test_lists_hold_only_what_the_caller_reads(scene: Scene) -> None:
 
 
 def test_node_finds_what_the_caller_reads_and_nothing_else(scene: Scene) -> None:
-    ids = [scene.task(), scene.comment(), scene.approval(), scene.memory(), scene.agent()]
+    ids = [scene.task(), scene.comment(), scene.approval(), scene.memory(), scene.agent(), scene.group]
     for target in ids:
         query = f'{{ node(id: "{target}") {{ id }} }}'
         found = {actor: scene.world.code(query, scene.tokens[actor]) for actor in ("reader", "worker", "lead", "owner")}

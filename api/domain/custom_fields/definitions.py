@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -136,12 +137,13 @@ def _pattern(text: str | None) -> str | None:
     pattern = (text or "").strip()
     if not pattern:
         return None
-    try:
-        regex.compile(pattern)
-    except regex.error as error:
-        raise field_error("validation_regex", f"validation_regex is not a pattern: {error}", text) from None
     if len(pattern) > 1000:
         raise field_error("validation_regex", "validation_regex has at most 1000 characters")
+    try:
+        re.compile(pattern)
+        regex.compile(pattern)
+    except (re.error, regex.error, RecursionError, OverflowError) as error:
+        raise field_error("validation_regex", f"validation_regex is not a pattern: {error}", text) from None
     return pattern
 
 

@@ -33,7 +33,7 @@ def problem(definition: Definition, value: Any) -> str | None:
         try:
             if regex.fullmatch(definition.validation_regex, value, timeout=REGEX_SECONDS) is None:
                 return "does not match the field's pattern"
-        except (TimeoutError, regex.error):
+        except (TimeoutError, regex.error, RecursionError):
             return "could not be checked against the field's pattern"
     return wrong
 

@@ -101,6 +101,6 @@ def translate(error: BaseException) -> DomainError | None:
         return DomainError("Such a row exists already.", code=Code.CONFLICT)
     if isinstance(cause, asyncpg.ForeignKeyViolationError):
         return DomainError("Something this refers to does not exist any more.", code=Code.CONFLICT)
-    if isinstance(cause, asyncpg.DataError):
+    if isinstance(cause, asyncpg.DataError | asyncpg.ProgramLimitExceededError):
         return DomainError("A value is out of range.", code=Code.BAD_USER_INPUT)
     return None

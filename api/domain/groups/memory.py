@@ -45,7 +45,7 @@ async def write(
 ) -> GroupMemoryEntry:  # fmt: skip
     """Add an entry to a group, named itself or by one of its boards that the caller writes."""
     actor = access.signed_in(ctx.actor)
-    text = rules.text(content, tags)
+    text = rules.text(content, tags, source)
     async with ctx.write():
         if board_id is not None:
             board = access.write_board(actor, await ctx.one(select(Board).where(Board.id == board_id)))
@@ -60,7 +60,7 @@ async def write(
         )  # fmt: skip
         notices = rules.group_notices(text, tags, [agent for agent, _ in agents], actor.id)
         chat = rules.is_chat(tags)
-        heard = chat or "broadcast" in (tags or ()) or bool(notices)
+        heard = chat or rules.is_broadcast(text, tags)
         entry = GroupMemoryEntry(
             id=uuid4(), board_group_id=group.id, content=text, tags=list(tags) if tags is not None else None,
             is_chat=chat, source=source or (actor.name if heard else None), created_at=ctx.now(),

@@ -67,6 +67,12 @@ def slugify(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or uuid4().hex
 
 
+def _check_lengths(group: BoardGroup) -> None:
+    for name in ("name", "slug"):
+        if len(getattr(group, name)) > 200:
+            raise field_error(name, f"{name} has at most 200 characters")
+
+
 async def create(ctx: Context, draft: Mapping[str, Any], organization_id: UUID | None = None) -> BoardGroup:
     """Make a group; administrators only."""
     member = access.administrator(ctx.actor, organization_id)
@@ -78,6 +84,7 @@ async def create(ctx: Context, draft: Mapping[str, Any], organization_id: UUID |
             slug=slug if slug.strip() else slugify(draft["name"]), description=draft.get("description"),
             created_at=moment, updated_at=moment,
         )  # fmt: skip
+        _check_lengths(group)
         ctx.add(group)
         ctx.emit("group.created", subject_id=group.id, organization_id=group.organization_id)
     return group
@@ -95,6 +102,7 @@ async def update(ctx: Context, group_id: UUID, change: Mapping[str, Any]) -> Boa
                 setattr(group, name, change[name])
         if "slug" in change:
             group.slug = change["slug"] if change["slug"].strip() else slugify(group.name)
+        _check_lengths(group)
         group.updated_at = ctx.now()
         ctx.emit("group.updated", subject_id=group.id, organization_id=group.organization_id)
     return group
@@ -132,9 +140,8 @@ async def may_set_rhythm(ctx: Context, group_id: UUID) -> BoardGroup:
 
 async def set_rhythm(ctx: Context, group_id: UUID, every: str, *, include_board_leads: bool = False) -> Applied:
     """Give every agent on the group's boards (leads if asked) a heartbeat interval; gateways are told by jobs."""
-    text = every.strip()
-    if not text or len(text) > 50:
-        raise Invalid("every must have 1 to 50 characters.")
+    if len(every) > 200:
+        raise Invalid("every has at most 200 characters.")
     group = await may_set_rhythm(ctx, group_id)
     found = Applied(group_id, {"every": every, "include_board_leads": include_board_leads})
     async with ctx.write():
@@ -149,7 +156,7 @@ async def set_rhythm(ctx: Context, group_id: UUID, every: str, *, include_board_
             statement = statement.where(Agent.is_board_lead.is_(False))
         for agent, board, gateway in await ctx.rows(statement):
             stored = agent.heartbeat_config or {}
-            agent.heartbeat_config = {**DEFAULT_HEARTBEAT, **stored, "every": text, "target": "last"}
+            agent.heartbeat_config = {**DEFAULT_HEARTBEAT, **stored, "every": every, "target": "last"}
             agent.updated_at = ctx.now()
             found.updated.append(agent.id)
             if gateway is None or not gateway.url.strip() or not gateway.workspace_root.strip():

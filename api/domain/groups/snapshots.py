@@ -14,7 +14,7 @@ from api.domain import access
 from api.domain.agents.tables import Agent
 from api.domain.boards.tables import Board, BoardGroup
 from api.domain.context import Context
-from api.domain.errors import field_error
+from api.domain.errors import Invalid
 from api.domain.groups import operations as groups
 from api.domain.paging import among
 from api.domain.tasks.queries import PRIORITY_RANK, STATUS_RANK
@@ -35,7 +35,7 @@ async def of_group(
 ) -> tuple[BoardGroup, list[BoardGlance]]:
     """The group with those of its boards that the caller reads."""
     if per_board_task_limit < 0:
-        raise field_error("per_board_task_limit", "per_board_task_limit must not be negative")
+        raise Invalid("per_board_task_limit must not be negative.", detail="Unprocessable Entity")
     group = await groups.reachable(ctx, group_id)
     readable = access.reachable_boards(ctx.actor)
     return group, await glances(ctx, [Board.board_group_id == group_id, readable], include_done, per_board_task_limit)

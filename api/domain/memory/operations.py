@@ -33,7 +33,7 @@ async def write_memory(
 ) -> MemoryEntry:
     """Add an entry. With the tag `chat` it is a chat message: the lead and the mentioned are told."""
     actor = access.signed_in(ctx.actor)
-    text = rules.text(content, tags)
+    text = rules.text(content, tags, source)
     chat = rules.is_chat(tags)
     async with ctx.write():
         board = access.write_board(actor, await ctx.one(select(Board).where(Board.id == board_id)))

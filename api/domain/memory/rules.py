@@ -14,6 +14,7 @@ COMMANDS = {"/pause", "/resume"}
 SNIPPET = 800
 MAXIMUM_CONTENT = 100_000
 MAXIMUM_TAGS = 100
+MAXIMUM_LABEL = 200
 
 
 class Recipient(Protocol):
@@ -37,13 +38,20 @@ def is_chat(tags: Sequence[str] | None) -> bool:
     return "chat" in (tags or ())
 
 
-def text(content: str, tags: Sequence[str] | None) -> str:
+def is_broadcast(content: str, tags: Sequence[str] | None) -> bool:
+    """Everybody of a group shall hear it: the tag `broadcast`, or `@all` in the text."""
+    return "broadcast" in (tags or ()) or "all" in tokens(content)
+
+
+def text(content: str, tags: Sequence[str] | None, source: str | None = None) -> str:
     """The trimmed content. Raises `Invalid` for a blank one and beyond the limits."""
     found = content.strip()
     if not found:
         raise field_error("content", "content must not be blank", content, "string_too_short")
     if len(found) > MAXIMUM_CONTENT or len(tags or ()) > MAXIMUM_TAGS:
         raise Invalid(f"An entry has at most {MAXIMUM_CONTENT} characters and {MAXIMUM_TAGS} tags.")
+    if any(len(label) > MAXIMUM_LABEL for label in (source or "", *(tags or ()))):
+        raise Invalid(f"A tag, and the source, has at most {MAXIMUM_LABEL} characters.")
     return found
 
 
@@ -73,7 +81,7 @@ def group_notices(
 ) -> list[Notice]:
     """Who hears of a group's entry: everybody of a broadcast (tag `broadcast` or `@all`), else leads and mentioned."""
     others, wanted = [agent for agent in agents if agent.id != author_id], tokens(content)
-    if "broadcast" in (tags or ()) or "all" in wanted:
+    if is_broadcast(content, tags):
         return [Notice(agent.id, "GROUP BROADCAST") for agent in others]
     if not is_chat(tags):
         return []

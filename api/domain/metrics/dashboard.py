@@ -222,11 +222,13 @@ async def _pending(ctx: Context, scope: list[UUID]) -> tuple[int, list[Pending]]
     """How many approvals wait, and the newest with their boards and primary tasks."""
     primary = (
         select(ApprovalTaskLink.task_id).where(ApprovalTaskLink.approval_id == Approval.id)
-        .order_by(ApprovalTaskLink.created_at, ApprovalTaskLink.id).limit(1).scalar_subquery()
+        .order_by(ApprovalTaskLink.created_at, ApprovalTaskLink.id).limit(1).correlate(Approval).scalar_subquery()
     )  # fmt: skip
-    title = select(Task.title).where(
-        Task.id == func.coalesce(primary, Approval.task_id), Task.board_id == Approval.board_id
-    )  # fmt: skip
+    title = (
+        select(Task.title)
+        .where(Task.id == func.coalesce(primary, Approval.task_id), Task.board_id == Approval.board_id)
+        .correlate(Approval)
+    )
     statement = (
         select(Approval, Board.name, title.scalar_subquery(), func.count().over())
         .join(Board, Board.id == Approval.board_id)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import and_, delete, func, or_, select
 
 from api.domain import access
 from api.domain.actor import Role
@@ -112,8 +112,11 @@ async def revoke(ctx: Context, invite_id: UUID) -> OrganizationInvite:
 async def accept(ctx: Context, token: str) -> OrganizationMember:
     """Join by token. The invite's address must be the caller's; a token that was used once is unknown."""
     actor = access.person(ctx.actor)
+    if actor.token_id is not None:
+        raise Forbidden("A personal token stays in its organisation; sign in for that.")
     async with ctx.write():
-        match = or_(OrganizationInvite.token_digest == digest(token), OrganizationInvite.token == token)
+        legacy = and_(OrganizationInvite.token_digest.is_(None), OrganizationInvite.token == token)
+        match = or_(OrganizationInvite.token_digest == digest(token), legacy)
         invite: OrganizationInvite | None = await ctx.one(
             select(OrganizationInvite).where(match, *_open(ctx)).with_for_update()
         )
@@ -124,7 +127,12 @@ async def accept(ctx: Context, token: str) -> OrganizationMember:
             raise Unauthenticated()
         if (user.email or "").strip().lower() != invite.invited_email.strip().lower():
             raise Forbidden("This invite is for another address.")
-        return await enter(ctx, user, invite)
+        if actor.active is not None:
+            # Where the person is now stays the active one, also when that was only a fallback.
+            user.active_organization_id = actor.active.organization_id
+        member = await enter(ctx, user, invite)
+    await ctx.refresh_actor()
+    return member
 
 
 async def enter(ctx: Context, user: User, invite: OrganizationInvite) -> OrganizationMember:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, select, update
 
 from api.domain import access
-from api.domain.actor import Role
+from api.domain.actor import Membership, Role
 from api.domain.boards.tables import Board
 from api.domain.context import Context
 from api.domain.errors import Code, Conflict, Forbidden, Invalid, NotFound, field_error
 from api.domain.organizations.tables import Organization, OrganizationBoardAccess, OrganizationMember
-from api.domain.users.tables import User
+from api.domain.users.tables import PersonalToken, User
 
 
 def role_of(text: str | None) -> Role:
@@ -56,7 +57,16 @@ async def locked(ctx: Context, member_id: UUID, *, active_only: bool = False) ->
 
 async def lock_organization(ctx: Context, organization_id: UUID) -> None:
     """Serialise changes of an organisation's owners."""
-    await ctx.one(select(Organization.id).where(Organization.id == organization_id).with_for_update())
+    await ctx.one(select(Organization.id).where(Organization.id == organization_id).with_for_update(key_share=True))
+
+
+async def still(ctx: Context, organization_id: UUID, *, owner: bool = False) -> Membership:
+    """The caller's membership as it is under the organisation's lock: an administrator's, or (`owner`) an owner's."""
+    mine = (access.owner if owner else access.administrator)(ctx.actor, organization_id)
+    role = await ctx.one(select(OrganizationMember.role).where(OrganizationMember.id == mine.id))
+    if role is None or role not in ((Role.OWNER,) if owner else (Role.OWNER, Role.ADMIN)):
+        raise Forbidden()
+    return replace(mine, role=Role(role))
 
 
 async def owners(ctx: Context, organization_id: UUID) -> int:
@@ -76,7 +86,7 @@ async def set_role(ctx: Context, member_id: UUID, change: dict[str, Any]) -> Org
     access.signed_in(ctx.actor)
     async with ctx.write():
         row = await locked(ctx, member_id)
-        mine = access.administrator(ctx.actor, row.organization_id)
+        mine = await still(ctx, row.organization_id)
         before = row.role
         if "role" in change:
             role = role_of(change["role"])
@@ -100,7 +110,7 @@ async def transfer(ctx: Context, member_id: UUID) -> OrganizationMember:
     access.signed_in(ctx.actor)
     async with ctx.write():
         row = await locked(ctx, member_id)
-        mine = access.owner(ctx.actor, row.organization_id)
+        mine = await still(ctx, row.organization_id, owner=True)
         if row.id == mine.id:
             raise Invalid("You own the organisation already.")
         own = await locked(ctx, mine.id)
@@ -110,6 +120,7 @@ async def transfer(ctx: Context, member_id: UUID) -> OrganizationMember:
                 "access.member", subject_id=member.user_id, organization_id=member.organization_id,
                 changes=[{"field": "role", "before": before, "after": role.value}],
             )  # fmt: skip
+    await ctx.refresh_actor()
     return row
 
 
@@ -118,7 +129,7 @@ async def remove(ctx: Context, member_id: UUID) -> OrganizationMember:
     access.signed_in(ctx.actor)
     async with ctx.write():
         row = await locked(ctx, member_id)
-        mine = access.administrator(ctx.actor, row.organization_id)
+        mine = await still(ctx, row.organization_id)
         if row.id == mine.id:
             raise Forbidden("To go yourself, leave the organisation.")
         if row.role == Role.OWNER.value and mine.role != Role.OWNER:
@@ -153,6 +164,11 @@ async def drop(ctx: Context, row: OrganizationMember) -> None:
         .where(User.id == row.user_id, User.active_organization_id == row.organization_id)
         .values(active_organization_id=oldest)
     )
+    await ctx.run(
+        delete(PersonalToken).where(
+            PersonalToken.user_id == row.user_id, PersonalToken.organization_id == row.organization_id
+        )
+    )
     ctx.emit("access.member", subject_id=row.user_id, organization_id=row.organization_id)
     await ctx.session.delete(row)
     await ctx.flush()
@@ -165,7 +181,7 @@ async def set_access(
     access.signed_in(ctx.actor)
     async with ctx.write():
         row = await locked(ctx, member_id)
-        access.administrator(ctx.actor, row.organization_id)
+        await still(ctx, row.organization_id)
         await check_boards(ctx, row.organization_id, boards)
         await ctx.run(delete(OrganizationBoardAccess).where(OrganizationBoardAccess.organization_member_id == row.id))
         moment = ctx.now()

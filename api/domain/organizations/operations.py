@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, update
@@ -43,11 +44,19 @@ async def active(ctx: Context, organization_id: UUID | None = None) -> Organizat
     return organization
 
 
-def members(ctx: Context, *organization_ids: UUID) -> Listing:
-    """Everybody in the organisations (default: the active one), by e-mail address; any member may look."""
+def members(ctx: Context, *organization_ids: UUID, by_address: bool = False) -> Listing:
+    """Everybody in the organisations (default: the active one), by name; any member may look.
+
+    `by_address` is REST's order. Cursors hold the values of an order, so lists with cursors keep to names.
+    """
     ids = [access.membership(ctx.actor, wanted).organization_id for wanted in organization_ids or (None,)]
-    email = select(func.lower(User.email)).where(User.id == OrganizationMember.user_id).scalar_subquery()
-    order = (Order(func.coalesce(email, "\U0010ffff")),)
+
+    def last(column: Any) -> Any:
+        found = select(column).where(User.id == OrganizationMember.user_id).scalar_subquery()
+        return func.coalesce(found, "\U0010ffff")
+
+    names = (Order(last(User.name)),)
+    order = (Order(last(func.lower(User.email))), *names) if by_address else names
     where = (OrganizationMember.organization_id.in_(ids),)
     return Listing(OrganizationMember, order, where, OrganizationMember.organization_id)
 
@@ -98,6 +107,7 @@ async def create(ctx: Context, name: str) -> Organization:
         await _check_name(ctx, actor.id, text)
         organization = await _found(ctx, user, text)
         ctx.emit("access.user", subject_id=actor.id, organization_id=organization.id)
+    await ctx.refresh_actor()
     return organization
 
 
@@ -147,6 +157,7 @@ async def activate(ctx: Context, organization_id: UUID) -> Organization:
         if actor.token_id is None:
             await ctx.run(update(User).where(User.id == actor.id).values(active_organization_id=organization_id))
             ctx.emit("access.user", subject_id=actor.id, organization_id=organization_id)
+    await ctx.refresh_actor()
     return organization
 
 

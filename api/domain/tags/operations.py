@@ -136,6 +136,8 @@ def _name(value: str | None) -> str:
 
 
 async def _check_slug(ctx: Context, organization_id: UUID, slug: str, besides: UUID | None = None) -> None:
+    if len(slug) > 200:
+        raise field_error("slug", "slug has at most 200 characters", slug)
     await ctx.lock_key("tags", organization_id)
     taken = select(Tag.id).where(Tag.organization_id == organization_id, Tag.slug == slug)
     if besides is not None:

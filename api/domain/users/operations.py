@@ -76,15 +76,17 @@ async def delete_me(ctx: Context) -> UUID:
     if actor.token_id is not None:
         raise Forbidden("A personal token cannot delete its person; sign in for that.")
     async with ctx.write():
+        # Organisations first and then the person, as everywhere else; what they say is read under their locks.
+        held = select(OrganizationMember.organization_id).where(OrganizationMember.user_id == actor.id)
+        for organization_id in sorted(await ctx.all(held)):
+            await members.lock_organization(ctx, organization_id)
         user: User | None = await ctx.one(select(User).where(User.id == actor.id).with_for_update())
         if user is None:
             raise Unauthenticated()
         mine = await ctx.all(
             select(OrganizationMember).where(OrganizationMember.user_id == actor.id)
-            .order_by(OrganizationMember.organization_id)
+            .order_by(OrganizationMember.organization_id).execution_options(populate_existing=True)
         )  # fmt: skip
-        for row in mine:
-            await members.lock_organization(ctx, row.organization_id)
         others = dict(await ctx.rows(
             select(OrganizationMember.organization_id, func.count())
             .where(OrganizationMember.organization_id.in_([row.organization_id for row in mine]),
