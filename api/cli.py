@@ -49,7 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", help="address to listen on (MISSION_CONTROL_HOST, default 127.0.0.1)")
     serve.add_argument("--port", help="port to listen on (MISSION_CONTROL_PORT, default 8000)")
     serve.add_argument("--workers", type=int, default=1, choices=[1], help="processes; one is what is supported")
-    command("migrate", _migrate, "Bring the database to the newest version.")
+    migrate = command("migrate", _migrate, "Bring the database to the newest version, or take over a reference's.")
+    migrate.add_argument("--check", action="store_true", help="say what would be done and what stands in the way")
     command("dump", _dump, "Write the embedded database as SQL to standard output.")
     command("restore", _restore, "Read SQL from standard input into the embedded database.")
     command("schema", _schema, "Print the GraphQL schema.")
@@ -95,16 +96,27 @@ def _with_database(arguments: argparse.Namespace, work: Callable[[str, Any], int
 
 def _migrate(arguments: argparse.Namespace) -> int:
     from api.domain.database import Database, migrate
+    from api.domain.database.takeover import Obstacles, Report
 
-    async def run(url: str) -> None:
+    async def run(url: str) -> Report | None:
         database = Database(url)
         try:
-            await migrate.upgrade(database)
+            return await (migrate.check(database) if arguments.check else migrate.upgrade(database))
         finally:
             await database.close()
 
     def work(url: str, _embedded: Any) -> int:
-        asyncio.run(run(url))
+        try:
+            report = asyncio.run(run(url))
+        except Obstacles as error:
+            for line in error.lines:
+                print(f"mission-control: {line}", file=sys.stderr)
+            return 1
+        for kind in ("obstacles", "notes", "steps"):
+            for line in getattr(report, kind, ()):
+                print(f"{kind.removesuffix('s')}: {line}")
+        if arguments.check:
+            return 1 if report is not None and report.obstacles else 0
         print(f"The database is at version {migrate.head()}.")
         return 0
 

@@ -25,16 +25,17 @@ class RateWindow(Base):
 
 
 _NOW = "extract(epoch FROM clock_timestamp())"
-# One more than allowed is kept: a full window that is hammered on stays full.
+# One more than allowed is kept: a full window that is hammered on stays full. The next hit is allowed when the
+# second of them has left.
 _HIT = text(
     f"INSERT INTO rate_windows AS w (name, key, hits) VALUES (:name, :key, ARRAY[{_NOW}]) ON CONFLICT (name, key) "
     "DO UPDATE SET hits = (ARRAY(SELECT h FROM (SELECT h FROM unnest(w.hits) AS h "
     f"WHERE h > {_NOW} - :seconds ORDER BY h DESC LIMIT :amount) AS kept ORDER BY h)) || {_NOW} "
-    f"RETURNING cardinality(hits) AS used, hits[1] + :seconds - {_NOW} AS wait"
+    f"RETURNING cardinality(hits) AS used, hits[2] + :seconds - {_NOW} AS wait"
 )
 _CHECK = text(
-    f"SELECT count(*) AS used, min(h) + :seconds - {_NOW} AS wait FROM rate_windows, unnest(hits) AS h "
-    f"WHERE name = :name AND key = :key AND h > {_NOW} - :seconds"
+    f"SELECT count(*) AS used, (array_agg(h ORDER BY h DESC))[:amount] + :seconds - {_NOW} AS wait "
+    f"FROM rate_windows, unnest(hits) AS h WHERE name = :name AND key = :key AND h > {_NOW} - :seconds"
 )
 _SWEEP = text(f"DELETE FROM rate_windows WHERE hits[cardinality(hits)] < {_NOW} - 3600")
 

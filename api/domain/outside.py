@@ -14,6 +14,9 @@ import httpx
 from api.domain.errors import Code, DomainError
 
 AGENT = "mission-control"
+_CARRIERS = [
+    ipaddress.IPv6Network(one) for one in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,10 @@ async def request(
     method: str, url: str, *, allow_private: bool, limit: int, seconds: float, headers: Mapping[str, str] | None = None,
     content: bytes | None = None,
 ) -> Answer:  # fmt: skip
-    """One request. Raises `UNACCEPTABLE_URL` for addresses that may not be used, `UPSTREAM_FAILED` for the rest."""
+    """One request; with `limit` 0 the body is not read.
+
+    Raises `UNACCEPTABLE_URL` for addresses that may not be used, `UPSTREAM_FAILED` for everything else that goes wrong.
+    """
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
     if parts.scheme not in ("http", "https") or not host or parts.username or parts.password:
@@ -44,7 +50,7 @@ async def request(
             port = f":{parts.port}" if parts.port else ""
             shown = f"[{address}]" if ":" in address else address
             target = f"{parts.scheme}://{shown}{port}{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-            sent = {"User-Agent": AGENT, **(headers or {}), "Host": f"{host}{port}"}
+            sent = {"User-Agent": AGENT, "Accept-Encoding": "identity", **(headers or {}), "Host": f"{host}{port}"}
             # The name is resolved once, here: what was checked is what is connected to.
             async with (
                 httpx.AsyncClient(timeout=httpx.Timeout(seconds, connect=5.0), trust_env=False) as client,
@@ -52,8 +58,12 @@ async def request(
                     method, target, headers=sent, content=content, extensions={"sni_hostname": host}
                 ) as response,
             ):
+                if limit == 0:
+                    return Answer(response.status_code, b"")
+                if response.headers.get("content-encoding", "identity").lower() != "identity":
+                    raise failed(f"{host} answered in an encoding that was not asked for.")
                 chunks, size = [], 0
-                async for chunk in response.aiter_bytes():
+                async for chunk in response.aiter_raw():
                     size += len(chunk)
                     if size > limit:
                         raise failed(f"{host} answered with more than {limit} bytes.")
@@ -78,5 +88,11 @@ async def _resolve(host: str, port: int, *, allow_private: bool) -> str:
 
 def _is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return (mapped or parsed).is_global and not parsed.is_multicast
+    if not parsed.is_global or parsed.is_multicast:
+        return False
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.is_site_local or any(parsed in network for network in _CARRIERS):
+            # They carry an IPv4 address that somebody on the way unpacks.
+            return False
+        return parsed.ipv4_mapped is None or parsed.ipv4_mapped.is_global
+    return True

@@ -63,6 +63,11 @@ async def run_once(services: Services) -> int:
             select(Job).where(Job.kind.in_(HANDLERS), Job.state.in_(("waiting", "running")), due)
             .order_by(Job.seq).limit(BATCH).with_for_update(skip_locked=True)
         )  # fmt: skip
+        for job in [one for one in jobs if one.attempts >= ATTEMPTS]:
+            # It ended the process that ran it, again and again.
+            jobs.remove(job)
+            job.state, job.finished_at = "failed", moment
+            await _tell_of_failure(ctx, job)
         for job in jobs:
             job.state, job.run_after, job.attempts = "running", moment + LEASE, job.attempts + 1
     await asyncio.gather(*(_run(services, job) for job in jobs))
@@ -79,8 +84,8 @@ async def _run(services: Services, job: Job) -> None:
     ctx = Context(services, actor=SYSTEM)
     async with ctx.write():
         row: Job | None = await ctx.one(select(Job).where(Job.id == job.id).with_for_update())
-        if row is None:
-            return
+        if row is None or row.state != "running" or row.attempts != job.attempts:
+            return  # the lease had ended, and another process has taken it
         if error is None:
             row.state, row.finished_at, row.run_after = "done", ctx.now(), None
             return

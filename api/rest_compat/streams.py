@@ -86,9 +86,10 @@ async def respond(
         """Events with what is said about them; all of a stream's database work happens in here."""
         if replayed and since is not None:
             for event in await before_log(ctx, source.replay or source.topic, path, board_id, since):
-                if (payload := await source.payload(ctx, event, asked)) is not None:
+                payload = await source.payload(ctx, event, asked)
+                await ctx.end_moment()
+                if payload is not None:
                     yield None, payload
-            await ctx.end_moment()
         async with aclosing(ctx.follow(scope, after, gate)) as followed:
             async for event, cursor in followed:
                 if event.kind in _ENDINGS and path.get(_ENDINGS[event.kind]) == event.subject_id:

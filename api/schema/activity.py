@@ -16,7 +16,7 @@ from api.domain.events.tables import Event
 from api.domain.paging import OffsetPage, Slice, by_ids, offset_page
 from api.schema.batching import Info, batch_field
 from api.schema.comments import Comment, load_authors, load_boards, load_tasks
-from api.schema.gates import listed_board
+from api.schema.gates import active_board
 from api.schema.node import Actor, Node
 from api.schema.paging import After, Before, Connection, First, Last, connect_one
 from api.schema.scalars import as_uuid, shape
@@ -88,7 +88,7 @@ async def activity_page(ctx: Context, limit: int, offset: int) -> OffsetPage:
 async def comment_page(ctx: Context, limit: int, offset: int, board_id: UUID | None = None) -> OffsetPage:
     """Comments on tasks that still exist, of one board or of all that the caller reads, newest first."""
     if board_id is not None:
-        await listed_board(ctx, board_id)
+        await active_board(ctx, board_id)
     where = [activity.visible(ctx), activity.is_comment()]
     if board_id is not None:
         where.append(ActivityRow.board_id == board_id)

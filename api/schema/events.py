@@ -415,6 +415,9 @@ class EventSubscription:
                 found = (await load_event_activity(ctx, [event]))[0]
                 if found is not None and _matches(found.row, filter):
                     yield ActivityEvent(cursor=event.cursor, at=event.at, activity=found)
+                else:
+                    # Nothing is answered, so nobody else ends this moment: the next event needs a new one.
+                    await ctx.end_moment()
 
 
 def _matches(row: ActivityRow, filter: ActivityFilter | None) -> bool:

@@ -181,14 +181,16 @@ async def listed_board(ctx: Context, board_id: UUID) -> None:
 
 async def skill_admin(ctx: Context, path: Path) -> None:
     """An administrator, and a skill of its organisation."""
-    access.administrator(ctx.actor)
-    await skills.find(ctx, path["skill_id"])
+    member = access.administrator(ctx.actor)
+    if (await skills.find(ctx, path["skill_id"])).organization_id != member.organization_id:
+        raise NotFound()
 
 
 async def pack_admin(ctx: Context, path: Path) -> None:
     """An administrator, and a pack of its organisation."""
-    access.administrator(ctx.actor)
-    await packs.find(ctx, path["pack_id"])
+    member = access.administrator(ctx.actor)
+    if (await packs.find(ctx, path["pack_id"])).organization_id != member.organization_id:
+        raise NotFound()
 
 
 async def webhook_read(ctx: Context, path: Path) -> None:
@@ -213,6 +215,14 @@ async def board_of_agent(ctx: Context, path: Path) -> None:
     """The board exists for the caller, which is an agent."""
     access.an_agent(ctx.actor)
     await boards.readable(ctx, path["board_id"])
+
+
+async def active_board(ctx: Context, board_id: UUID) -> None:
+    """The same, for boards of the active organisation only."""
+    await listed_board(ctx, board_id)
+    board = await boards.find(ctx, board_id)
+    if board is None or board.organization_id != access.organization_of(ctx.actor):
+        raise Forbidden("You have no access to this board.")
 
 
 #: The part of a gate that needs only the board, for requests whose other ids are not UUIDs.

@@ -122,3 +122,5 @@ class OrganizationSubscription:
                 if entry is not None and entry.row.board_group_id == wanted:
                     await gate()
                     yield GroupMemoryEvent(cursor=Cursor(str(cursor)), at=row.at, entry=entry)
+                else:
+                    await ctx.end_moment()

@@ -52,7 +52,7 @@ def test_souls(world: World) -> None:
     assert world.gql('{ soul(handle: "a", slug: "b") { content } }')["soul"] == {"content": "# Soul"}
     OUTSIDE.answers.clear()
     assert len(world.ok("GET", "/souls-directory/search")["items"]) == 2, "the index is kept for an hour"
-    world.services.souls._read = float("-inf")
+    world.services.souls._next = float("-inf")
     assert len(world.ok("GET", "/souls-directory/search")["items"]) == 2, "and longer while the site is away"
     world.services.souls.__init__(world.services.souls.base)  # type: ignore[misc]
     away = world.rest("GET", "/souls-directory/search")

@@ -27,10 +27,13 @@ class Issued:
     token: str
 
 
-async def make(ctx: Context, board: Board, draft: Mapping[str, Any], name: str, *, is_lead: bool = False) -> Issued:
-    """Put an agent on a board whose row is locked; who may is the caller's question."""
+async def make(
+    ctx: Context, board: Board, draft: Mapping[str, Any], name: str, *, is_lead: bool = False, any_name: bool = False
+) -> Issued:
+    """Put an agent on a board whose row is locked; who may, and (`any_name`) which name, is the caller's question."""
     await _check_gateway(ctx, board)
-    await check_name(ctx, board, name)
+    if not any_name:
+        await check_name(ctx, board, name)
     if is_lead and await ctx.one(select(Agent.id).where(Agent.board_id == board.id, Agent.is_board_lead)):
         raise Conflict("The board has a lead already.")
     agent_id, moment = uuid4(), ctx.now()
@@ -56,19 +59,28 @@ async def make(ctx: Context, board: Board, draft: Mapping[str, Any], name: str, 
     return Issued(agent, token)
 
 
+async def _free_name(ctx: Context, board: Board, name: str, besides: UUID | None) -> str:
+    """The name, with a number behind it when another agent of the board has it."""
+    taken = {
+        row.name.lower() for row in await ctx.all(select(Agent).where(Agent.board_id == board.id)) if row.id != besides
+    }
+    found, number = name, 2
+    while found.lower() in taken:
+        found, number = f"{name} {number}", number + 1
+    return found
+
+
 async def ensure_lead(ctx: Context, board: Board, name: str, profile: Mapping[str, Any]) -> Agent:
     """The board's lead under this name; one that exists keeps its profile. The board's row is locked."""
     lead: Agent | None = await ctx.one(
         select(Agent).where(Agent.board_id == board.id, Agent.is_board_lead.is_(True)).with_for_update(key_share=True)
     )
-    text = rules.name(name)
+    text = await _free_name(ctx, board, rules.name(name), besides=lead.id if lead is not None else None)
     if lead is None:
         draft = {"identity_profile": {**rules.LEAD_PROFILE, **profile}, "heartbeat_config": None}
         draft["heartbeat_config"] = rules.heartbeat_config(None)
-        return (await make(ctx, board, draft, text, is_lead=True)).agent
+        return (await make(ctx, board, draft, text, is_lead=True, any_name=True)).agent
     if lead.name != text:
-        if lead.name.lower() != text.lower():
-            await check_name(ctx, board, text, besides=lead.id)
         before, lead.name, lead.updated_at = lead.name, text, ctx.now()
         if lead.gateway_id is not None:
             ask_lifecycle(ctx, lead, "update")

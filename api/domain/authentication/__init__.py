@@ -96,7 +96,7 @@ class Authenticator:
         if user is not None:
             return user
         if accepts is Accepts.USER:
-            await self.failures.hit(credentials.address)
+            await self.failures.hit(_window(credentials.address, credentials.bearer))
             raise Unauthenticated()
         return await self._agent(credentials.bearer, credentials.address)
 
@@ -228,10 +228,10 @@ class Authenticator:
         agent = await self._find_agent(AgentRow.token_digest == digest(token))
         if agent is None:
             # Slow hashes are tried only while the address has failures left; a match is no failure.
-            await self.failures.check(address)
+            await self.failures.check(_window(address, token))
             agent = await self._legacy_agent(token)
         if agent is None:
-            await self.failures.hit(address)
+            await self.failures.hit(_window(address, token))
             raise Unauthenticated()
         if self.on_agent is not None:
             self.on_agent(agent)
@@ -274,6 +274,11 @@ class Authenticator:
                     )
                 return await self._find_agent(AgentRow.id == row.id)
         return None
+
+
+def _window(address: str, token: str) -> str:
+    """Failures count for an address and the beginning of a token."""
+    return f"{address}:{token[:4]}"
 
 
 def _membership(row: Any) -> Membership:

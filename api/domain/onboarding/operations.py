@@ -89,6 +89,7 @@ async def update(ctx: Context, board_id: UUID, update: Mapping[str, Any]) -> Onb
     agent = access.an_agent(ctx.actor)
     is_draft = "status" in update
     if is_draft:
+        update = rules.normalised(update)
         board_rules.check_goal(update["board_type"], True, update.get("objective"), update.get("success_metrics"))
     elif not update["question"].strip() or not update["options"] or not all(
         one["id"].strip() and one["label"].strip() for one in update["options"]
@@ -98,9 +99,11 @@ async def update(ctx: Context, board_id: UUID, update: Mapping[str, Any]) -> Onb
         board = await _locked_board(ctx, board_id)
         if board.gateway_id is not None and (not agent.is_main or agent.gateway_id != board.gateway_id):
             raise Forbidden("Only the main agent of the board's gateway may do this.")
+        if board.gateway_id is None and agent.board_id != board.id:
+            raise Forbidden("Only agents of the board may do this.")
         session = await _open_session(ctx, board_id)
         if is_draft:
-            session.draft_goal, session.status = rules.without_nulls(dict(update)), "completed"
+            session.draft_goal, session.status = dict(update), "completed"
         _say(ctx, session, "assistant", rules.compact(update))
         _emit(ctx, board, session)
     return session
@@ -116,6 +119,8 @@ async def confirm(
     that a board whose lead is gone gets one.
     """
     actor = access.person(ctx.actor)
+    if goal.get("success_metrics") is not None and not isinstance(goal["success_metrics"], Mapping):
+        raise Invalid("success_metrics must be an object.")
     board_rules.check_goal(goal["board_type"], True, goal.get("objective"), goal.get("success_metrics"))
     async with ctx.write():
         board = await _locked_board(ctx, board_id)

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from api.domain.context import naive_utc
+from api.domain.errors import Invalid
+
 #: What a draft may say about the lead beside its name and profile.
 STYLE = ("autonomy_level", "verbosity", "output_format", "update_cadence", "custom_instructions")
 PROFILE = ("preferred_name", "pronouns", "timezone", "notes", "context")
@@ -30,6 +33,34 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     return [without_nulls(entry) for entry in value] if isinstance(value, list) else value
+
+
+def normalised(update: Mapping[str, Any]) -> dict[str, Any]:
+    """A draft as it is kept: texts trimmed, blank and null left out, the date in naive UTC. Raises `Invalid`."""
+    found = dict(update)
+    for name in ("user_profile", "lead_agent"):
+        value = found.get(name)
+        if value is not None and not isinstance(value, Mapping):
+            raise Invalid(f"{name} must be an object.")
+        found[name] = _texts(value, name) if value is not None else None
+    if found.get("success_metrics") is not None and not isinstance(found["success_metrics"], Mapping):
+        raise Invalid("success_metrics must be an object.")
+    if isinstance(found.get("target_date"), datetime):
+        found["target_date"] = naive_utc(found["target_date"])
+    return without_nulls(found)  # type: ignore[no-any-return]
+
+
+def _texts(value: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    found: dict[str, Any] = {}
+    for key, entry in value.items():
+        if key == "identity_profile" and isinstance(entry, Mapping):
+            found[key] = _texts(entry, key)
+        elif isinstance(entry, str):
+            found[key.strip()] = entry.strip() or None
+        elif entry is not None:
+            raise Invalid(f"{name}.{key} must be a text.")
+    kept = {key: entry for key, entry in found.items() if entry is not None and key}
+    return kept or None
 
 
 def answer_text(answer: str, other: str | None) -> str:

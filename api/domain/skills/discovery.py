@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import re
 import tarfile
+import time
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 INDEX = "skills_index.json"
 SKILL = "SKILL.md"
@@ -16,6 +19,7 @@ MAXIMUM_UNPACKED = 200 * 1024 * 1024
 MAXIMUM_INDEX = 10 * 1024 * 1024
 MAXIMUM_SKILL = 64 * 1024
 MAXIMUM_SKILLS = 10_000
+DEADLINE = 60.0
 _BRANCH = re.compile(r"[A-Za-z0-9._/-]+")
 
 
@@ -42,7 +46,23 @@ class Discovery:
 
 
 class TooLarge(Exception):
-    """The archive is larger than allowed."""
+    """The archive is larger than allowed, or takes too long."""
+
+
+class _Bounded:
+    """A stream that gives no more than so many bytes, headers and all, and not for longer than so long."""
+
+    def __init__(self, file: gzip.GzipFile) -> None:
+        self._file, self._left = file, MAXIMUM_UNPACKED
+        self._end = time.monotonic() + DEADLINE
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        data = self._file.read(min(size, self._left + 1) if size >= 0 else self._left + 1)
+        self._left -= len(data)
+        if self._left < 0 or time.monotonic() > self._end:
+            raise TooLarge
+        return data
 
 
 def branch_name(text: str | None) -> str:
@@ -60,11 +80,12 @@ def discover(archive: bytes, repository: str, branch: str) -> Discovery:
     """The skills in a gzipped tar of a repository: those of its index, else one for each SKILL.md."""
     found, files = Discovery(), {}
     index: bytes | None = None
-    total = count = 0
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+    count = 0
+    unpacked: Any = _Bounded(gzip.GzipFile(fileobj=io.BytesIO(archive)))
+    with tarfile.open(fileobj=unpacked, mode="r|") as tar:
         for member in tar:
-            count, total = count + 1, total + max(member.size, 0)
-            if count > MAXIMUM_FILES or total > MAXIMUM_UNPACKED:
+            count += 1
+            if count > MAXIMUM_FILES:
                 raise TooLarge
             found.commit = found.commit or tar.pax_headers.get("comment")
             path = member.name.partition("/")[2]
@@ -123,12 +144,13 @@ def _entry(entry: dict[str, Any], repository: str, branch: str, warnings: list[s
     source = None
     if given and re.match(r"https?://", given):
         base = repository.lower()
-        if given.lower() != base and not given.lower().startswith(f"{base}/"):
-            warnings.append(f"An entry names another repository and was left out: {given[:200]}")
+        rest = given[len(base) :] if given.lower().startswith(base) else None
+        if rest is None or not (rest in ("", "/") or rest.lower().startswith(f"/tree/{branch.lower()}")):
+            warnings.append(f"An entry names another place and was left out: {given[:200]}")
             return None
         url, details["source_url"] = given, given
-        source = given.partition("/tree/")[2].partition("/")[2] or None
-        place = source or ""
+        place = rest[len(f"/tree/{branch}") :].strip("/")
+        source = place or None
     else:
         relative = given or path
         if not relative:
@@ -137,7 +159,7 @@ def _entry(entry: dict[str, Any], repository: str, branch: str, warnings: list[s
         place = place.removesuffix(SKILL).strip("/")
         details["resolved_path"] = place
         url = f"{repository}/tree/{branch}" + (f"/{place}" if place else "")
-    if ".." in place.split("/"):
+    if not _is_clean(place):
         warnings.append(f"An entry leaves its repository and was left out: {place[:200]}")
         return None
     name = _text(entry.get("name")) or title(place.rpartition("/")[2])
@@ -147,22 +169,37 @@ def _entry(entry: dict[str, Any], repository: str, branch: str, warnings: list[s
     )  # fmt: skip
 
 
+def _is_clean(place: str) -> bool:
+    """A path that stays where it is, however it is written."""
+    plain = unquote(unquote(place))
+    return "\\" not in plain and not any(part in (".", "..") for part in plain.split("/"))
+
+
 def _text(value: Any) -> str | None:
     return (value.replace("\x00", "").strip()[:4000] or None) if isinstance(value, str) else None
 
 
+def _front_matter(content: str) -> tuple[list[str], str]:
+    """The lines between two `---` at the beginning, and what follows."""
+    lines = content.removeprefix("\ufeff").splitlines()
+    if not lines or lines[0].strip() != "---":
+        return [], content
+    for number, line in enumerate(lines[1:], 1):
+        if line.strip() == "---":
+            return lines[1:number], "\n".join(lines[number + 1 :])
+    return [], content
+
+
 def _from_file(content: str, path: str, repository: str, branch: str) -> Found:
     folder = path.rpartition("/")[0]
-    name, description, body = None, None, content
-    block = re.match(r"\ufeff?---\s*\n(.*?)\n---\s*(?:\n|$)", content, re.DOTALL)
-    if block:
-        body = content[block.end() :]
-        for line in block.group(1).splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "name" and name is None:
-                name = value.strip().strip("\"'").strip() or None
-            elif key.strip() == "description" and description is None:
-                description = value.strip().strip("\"'").strip() or None
+    name, description = None, None
+    front, body = _front_matter(content)
+    for line in front:
+        key, _, value = line.partition(":")
+        if key.strip() == "name" and name is None:
+            name = value.strip().strip("\"'").strip() or None
+        elif key.strip() == "description" and description is None:
+            description = value.strip().strip("\"'").strip() or None
     lines = [line.strip() for line in body.splitlines()]
     if name is None:
         name = next((line.lstrip("#").strip() for line in lines if re.match(r"#+\s+\S", line)), None)

@@ -100,6 +100,7 @@ async def save(ctx: Context, draft: Mapping[str, Any], organization_id: UUID | N
             skill = Skill(
                 id=uuid4(), organization_id=member.organization_id, source_url=url,
                 name=(name or packs.name_of(url)).strip()[:200], description=draft.get("description"), details={},
+                edited=[key for key in ("name", "description") if draft.get(key) is not None],
                 created_at=moment, updated_at=moment,
             )  # fmt: skip
             ctx.add(skill)

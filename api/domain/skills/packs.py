@@ -102,7 +102,7 @@ async def save(ctx: Context, draft: Mapping[str, Any], organization_id: UUID | N
             if draft.get("description") is not None:
                 pack.description = draft["description"]
         pack.branch = discovery.branch_name(draft.get("branch"))
-        pack.details = draft.get("metadata") or {}
+        pack.details = _metadata(draft.get("metadata"))
         pack.updated_at = moment
         ctx.emit("pack.saved", subject_id=pack.id, organization_id=pack.organization_id)
     return pack
@@ -118,7 +118,7 @@ async def replace(ctx: Context, pack_id: UUID, draft: Mapping[str, Any]) -> Skil
         if other is not None and other.id != pack.id:
             raise Conflict("Another pack has this repository.", code=Code.NAME_TAKEN)
         pack.source_url, pack.name = url, _name(draft.get("name")) or name_of(url)
-        pack.description, pack.details = draft.get("description"), draft.get("metadata") or {}
+        pack.description, pack.details = draft.get("description"), _metadata(draft.get("metadata"))
         pack.branch, pack.updated_at = discovery.branch_name(draft.get("branch")), ctx.now()
         ctx.emit("pack.saved", subject_id=pack.id, organization_id=pack.organization_id)
     return pack
@@ -140,6 +140,7 @@ async def sync(ctx: Context, pack_id: UUID) -> Synced:
     found, used = await fetch(ctx, url, branch)
     async with ctx.write():
         pack = await find(ctx, pack_id, lock=True)
+        await ctx.lock_key("skills", pack.organization_id)
         result = Synced(pack, synced=len(found.skills), warnings=found.warnings)
         rows = await ctx.all(
             select(Skill).where(Skill.organization_id == pack.organization_id).order_by(Skill.id).with_for_update()
@@ -159,8 +160,9 @@ async def sync(ctx: Context, pack_id: UUID) -> Synced:
                 continue
             kept = set(row.edited or ())
             changed = {key: value for key, value in values.items() if key not in kept and getattr(row, key) != value}
+            real = set(changed) - {"details"} or _without_commit(changed.get("details"), row) is not None
             row.details = values["details"]
-            if set(changed) - {"details"} or _without_commit(changed.get("details"), row) is not None:
+            if real:
                 for key, value in changed.items():
                     setattr(row, key, value)
                 row.updated_at = moment
@@ -211,6 +213,12 @@ async def _by_url(ctx: Context, organization_id: UUID, url: str) -> SkillPack | 
         ).with_for_update()
     )  # fmt: skip
     return pack
+
+
+def _metadata(value: Any) -> dict[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise field_error("metadata", "metadata must be an object", value)
+    return dict(value or {})
 
 
 def _name(value: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from api.domain.actor import Actor
 from api.domain.errors import Code, DomainError, Invalid, NotFound
 
 HOUR = 3600.0
+#: So long a directory that is away is left alone.
+MINUTE = 60.0
 INDEX_LIMIT = 16 * 1024 * 1024
 SOUL_LIMIT = 256 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -37,7 +40,8 @@ class SoulsDirectory:
     def __init__(self, base: str) -> None:
         self.base = base.rstrip("/")
         self._souls: list[Soul] = []
-        self._read = float("-inf")
+        self._next = float("-inf")
+        self._lock = asyncio.Lock()
 
     async def search(self, actor: Actor, text: str = "", limit: int = 20) -> list[Soul]:
         """Souls whose `handle/slug` contains the text, in the order of the index; anybody signed in."""
@@ -66,7 +70,11 @@ class SoulsDirectory:
 
     async def _index(self) -> list[Soul]:
         """The index, an hour old at most; while the site is away, the last one."""
-        if not self.base or (self._souls and time.monotonic() - self._read < HOUR):
+        async with self._lock:
+            return await self._refreshed()
+
+    async def _refreshed(self) -> list[Soul]:
+        if not self.base or (self._souls and time.monotonic() < self._next):
             return self._souls
         try:
             answer = await outside.request(
@@ -74,11 +82,12 @@ class SoulsDirectory:
             )
             if answer.status != 200:
                 raise outside.failed(f"The directory answered with status {answer.status}.")
-            self._souls = list(self._parse(answer.body))
-            self._read = time.monotonic()
+            self._souls = await asyncio.to_thread(self._parse, answer.body)
+            self._next = time.monotonic() + HOUR
         except DomainError as error:
             if error.code is not Code.UPSTREAM_FAILED or not self._souls:
                 raise
+            self._next = time.monotonic() + MINUTE
         return self._souls
 
     def _parse(self, body: bytes) -> list[Soul]:

@@ -112,9 +112,18 @@ async def _locked(ctx: Context, endpoint_id: UUID) -> NotificationEndpoint:
     return row
 
 
-def _url(value: str) -> str:
-    parts = urlsplit(value.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or len(value) > 2000:
+def _url(value: str | None) -> str:
+    try:
+        parts = urlsplit((value or "").strip())
+    except ValueError:
+        raise field_error("url", "url is not a URL", value) from None
+    if (
+        value is None
+        or parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.username
+        or len(value) > 2000
+    ):
         raise field_error("url", "url must be an http or https URL without credentials", value)
     return value.strip()
 
@@ -183,7 +192,7 @@ async def send(services: Services, job: Job) -> None:
     gone = False
     try:
         answer = await outside.request(
-            "POST", endpoint.url, allow_private=services.settings.allow_private_addresses, limit=64 * 1024, seconds=15,
+            "POST", endpoint.url, allow_private=services.settings.allow_private_addresses, limit=0, seconds=15,
             headers=headers, content=body,
         )  # fmt: skip
         gone = answer.status == 410

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from api.rest_compat.wire.base import Model, NonBlank
 
@@ -60,7 +60,10 @@ class BoardOnboardingLeadAgentDraft(Model):
 
     autonomy_level: Literal["ask_first", "balanced", "autonomous"] | None = None
     custom_instructions: str | None = None
-    identity_profile: dict[str, str] | None = None
+    identity_profile: Annotated[
+        dict[str, str] | None,
+        BeforeValidator(lambda v: {k: e for k, e in v.items() if e is not None} if isinstance(v, dict) else v),
+    ] = None
     name: NonBlank | None = None
     output_format: Literal["bullets", "mixed", "narrative"] | None = None
     update_cadence: Literal["asap", "hourly", "daily", "weekly"] | None = None
