@@ -8,23 +8,48 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.rest_compat import wire
-from api.rest_compat.table import AGENT, MIXED, PREFIX, USER, Row
+from api.rest_compat import examples, wire
+from api.rest_compat.table import AGENT, ANYBODY, MIXED, PREFIX, USER, Row
 
 TAGS = {
     "auth": "Signing in.",
     "health": "Whether the service is well.",
     "agents": "Agents, as people administer them.",
-    "organizations": "One's organisations and their members.",
+    "activity": "What happened, in words, and comments as they come.",
+    "gateways": "Where agents live.",
+    "metrics": "The dashboard's numbers.",
+    "organizations": "One's organisations, their members and invites.",
+    "souls-directory": "Personalities for agents, searched and read through this server.",
+    "skills": "What agents can learn, and the packs it comes from.",
+    "board-groups": "Boards that are looked at together.",
+    "board-group-memory": "What all boards of a group share.",
     "boards": "Places of work.",
     "board-memory": "What everybody on a board shares.",
+    "board-webhooks": "Addresses that services deliver to.",
+    "board-onboarding": "The conversation that sets a board up.",
     "approvals": "Questions that people decide.",
     "tasks": "Work and its comments.",
+    "custom-fields": "Fields of tasks that an organisation defines.",
+    "tags": "Labels of an organisation.",
     "users": "People and their profiles.",
     "agent": "What agents call with their own token.",
     "agent-lead": "For the lead of a board.",
     "agent-worker": "For the workers of a board.",
     "agent-main": "For the main agent of a gateway.",
+}
+
+REFUSALS = {
+    400: "The address is not one that may be used.",
+    401: "No credentials were sent, or they are unknown, expired or revoked.",
+    403: "The caller is known but may not do this.",
+    404: "There is no such thing in any organisation of the caller.",
+    409: "The present state does not allow it.",
+    410: "It is switched off, or the cursor is older than what is still held.",
+    413: "The body is larger than allowed.",
+    422: "A value is of the wrong type or outside what is allowed.",
+    429: "Too many attempts; `Retry-After` says when to try again.",
+    502: "A service outside did not answer as it should.",
+    503: "A part that the request needs is away for the moment.",
 }
 
 
@@ -42,9 +67,14 @@ def document(rows: Sequence[Row], version: str) -> dict[str, Any]:
     schemas = {_clean(name): _rename(schema) for name, schema in definitions.get("$defs", {}).items()}
     for name, schema in schemas.items():
         schema["title"] = name
+        if name.startswith("LimitOffsetPage"):
+            schema["description"] = "A limit/offset page."
     paths: dict[str, Any] = {}
     for row in rows:
         paths.setdefault(PREFIX + row.path, {})[row.method.lower()] = _operation(row)
+    for methods in paths.values():
+        for operation in methods.values():
+            examples.add(operation, schemas)
     for path, name in (("/health", "health"), ("/healthz", "healthz"), ("/readyz", "readyz")):
         paths[path] = {"get": _health(path, name)}
     return {
@@ -121,9 +151,19 @@ def _operation(row: Row) -> dict[str, Any]:
     elif row.who is MIXED:
         operation["security"] = [{"HTTPBearer": []}, {"AgentToken": []}]
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        {
+            "name": name, "in": "path", "required": True,
+            "schema": {"type": "string", **({} if name in row.texts else {"format": "uuid"})},
+        }
         for name in row.path_names
-    ] + _query_parameters(row.query)
+    ]  # fmt: skip
+    parameters += _query_parameters(row.query)
+    if row.who is AGENT and "agent" in row.tags:
+        text = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+        parameters += [
+            {"name": name, "in": "header", "required": False, "schema": text}
+            for name in ("X-Agent-Token", "Authorization")
+        ]
     if parameters:
         operation["parameters"] = parameters
     if row.body is not None:
@@ -144,7 +184,8 @@ def _query_parameters(query: type[wire.Model]) -> list[dict[str, Any]]:
     found = []
     for name, field in schema.get("properties", {}).items():
         shown = {key: value for key, value in field.items() if key not in ("title", "exclusiveMaximum")}
-        found.append({"name": name, "in": "query", "required": False, "schema": shown})
+        required = name in schema.get("required", [])
+        found.append({"name": name, "in": "query", "required": required, "schema": shown})
     return found
 
 
@@ -162,10 +203,32 @@ def _responses(row: Row) -> dict[str, Any]:
     responses: dict[str, Any] = {str(row.status): good}
     for status, model in row.errors.items():
         responses[str(status)] = {"description": model.__doc__ or "", "content": _content(_reference(model))}
-    if (row.path_names or row.body or row.query.model_fields) and 422 not in row.errors:
+    bound = row.path_names or row.body or row.query.model_fields or row.who is AGENT
+    if bound and 422 not in row.errors:
         model = wire.HTTPValidationError
         responses["422"] = {"description": model.__doc__ or "", "content": _content(_reference(model))}
-    return responses
+    for status in _refusals(row):
+        content = _content(_reference(wire.LLMErrorResponse))
+        responses.setdefault(str(status), {"description": REFUSALS[status], "content": content})
+    return dict(sorted(responses.items()))
+
+
+def _refusals(row: Row) -> set[int]:
+    """The statuses beside success that a row can answer with."""
+    found = {422, 429, 503}
+    if row.who is not ANYBODY:
+        found |= {401, 403}
+    if row.path_names or row.query.model_fields or row.body is not None:
+        found.add(404)
+    if row.method != "GET":
+        found.add(409)
+    if row.body is not None or row.raw:
+        found.add(413)
+    if row.stream is not None or row.raw:
+        found.add(410)
+    if row.raw:
+        found.add(403)
+    return found | set(row.refusals)
 
 
 def _hints(row: Row) -> dict[str, Any]:

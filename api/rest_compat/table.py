@@ -78,6 +78,8 @@ class Row:
     status: int = 200
     #: Parameters of the path that are any text; the others are UUIDs.
     texts: tuple[str, ...] = ()
+    #: Further statuses that it may answer with.
+    refusals: tuple[int, ...] = ()
     #: The resolver takes the request as it came in: `delivery` has headers, address and a way to read the body.
     raw: bool = False
 

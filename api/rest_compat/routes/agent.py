@@ -80,7 +80,7 @@ ROWS = [
           hints=Hints("agent_task_update", ANY, "To claim a task, report progress, or move it to review.",
                       "To talk about it; comment instead.", "Moves the task and tells those it concerns.")),
     delete("/agent/boards/{board_id}/tasks/{task_id}", tasks.delete_task, name="delete_task", summary="Delete a task",
-           tags=LEAD, who=AGENT, gate=task_write,
+           tags=TEAM, who=AGENT, gate=task_write,
            hints=Hints("agent_task_delete", BOARD_LEAD, "When a task was made by mistake.", "When it is done.",
                        "Removes the task with its comments.", "The board's lead.")),
     get("/agent/boards/{board_id}/tasks/{task_id}/comments", comments.comment_page, name="list_task_comments",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class ValidationError(Model):
     msg: str
     type: str
     input: Any = None
-    ctx: dict[str, Any] = Field(default_factory=dict)
+    ctx: Annotated[dict[str, Any], WithJsonSchema({"type": "object"})] = Field(default_factory=dict)
 
 
 class HTTPValidationError(Model):

@@ -31,7 +31,7 @@ class TaskCardRead(Model):
     assigned_agent_id: UUID | None = None
     assignee: str | None = None
     blocked_by_task_ids: list[UUID] = Field(default_factory=list)
-    custom_field_values: dict[str, Any] | None = None
+    custom_field_values: dict[str, Any | None] | None = None
     depends_on_task_ids: list[UUID] = Field(default_factory=list)
     description: str | None = None
     due_at: datetime | None = None

@@ -77,7 +77,7 @@ class TaskCustomFieldDefinitionCreate(Model):
 
     board_ids: list[UUID] = Field(min_length=1)
     field_key: NonBlank
-    default_value: Any = None
+    default_value: Any | None = None
     description: str | None = None
     field_type: FieldType = "text"
     label: NonBlank | None = None
@@ -90,7 +90,7 @@ class TaskCustomFieldDefinitionUpdate(Model):
     """What to change of a custom field."""
 
     board_ids: list[UUID] | None = None
-    default_value: Any = None
+    default_value: Any | None = None
     description: str | None = None
     field_type: FieldType | None = None
     label: NonBlank | None = None
@@ -118,7 +118,7 @@ class TaskCustomFieldDefinitionRead(Model):
     ui_visibility: Visibility
     updated_at: datetime
     board_ids: list[UUID] = Field(default_factory=list)
-    default_value: Any = None
+    default_value: Any | None = None
     description: str | None = None
     required: bool = False
     validation_regex: str | None = None

@@ -23,7 +23,7 @@ class TaskCreate(Model):
     assigned_agent_id: UUID | None = None
     depends_on_task_ids: list[UUID] = Field(default_factory=list)
     tag_ids: list[UUID] = Field(default_factory=list)
-    custom_field_values: dict[str, Any] = Field(default_factory=dict)
+    custom_field_values: dict[str, Any | None] = Field(default_factory=dict)
     created_by_user_id: UUID | None = None
 
 
@@ -38,7 +38,7 @@ class TaskUpdate(Model):
     assigned_agent_id: UUID | None = None
     depends_on_task_ids: list[UUID] | None = None
     tag_ids: list[UUID] | None = None
-    custom_field_values: dict[str, Any] | None = None
+    custom_field_values: dict[str, Any | None] | None = None
     comment: Comment = Field(None, json_schema_extra={"minLength": 1})
 
 
@@ -62,7 +62,7 @@ class TaskRead(Model):
     blocked_by_task_ids: list[UUID] = Field(default_factory=list)
     is_blocked: bool = False
     tags: list[TagRef] = Field(default_factory=list)
-    custom_field_values: dict[str, Any] | None = None
+    custom_field_values: dict[str, Any | None] | None = None
 
 
 class TaskCommentCreate(Model):

@@ -54,7 +54,7 @@ class BoardWebhookPayloadRead(Model):
     webhook_id: UUID
     content_type: str | None = None
     headers: dict[str, str] | None = None
-    payload: Any = None
+    payload: dict[str, Any] | list[Any] | str | int | float | bool | None = None
     source_ip: str | None = None
 
 
