@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PLAYGROUND := api/schema/graphiql
 say = @printf '» %s\n' "$(1)"
 
-.PHONY: serve test check bench demo playground lock migration format schema test-browser test-external test-clients clean
+.PHONY: docs serve test check bench demo playground lock migration format schema test-browser test-external test-clients clean
 
 serve: $(VENV)/.runtime $(PLAYGROUND)/static/.built
 	$(call say,starting the server)
@@ -94,6 +94,9 @@ lock: $(VENV)/bin/python
 	@for set in "" -dev -node -browser; do \
 	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    requirements/requirements$$set.in -o requirements$$set.lock; done
+
+docs: $(VENV)/.dev
+	@$(BIN)/python -m tests.support.generated_docs
 
 migration: $(VENV)/.dev
 	@$(BIN)/python -m tests.support.new_migration "$(MESSAGE)"

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route, Router, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
@@ -31,7 +31,7 @@ from api.domain.runner import run_forever
 from api.domain.sealed import SecretBox
 from api.domain.souls import SoulsDirectory
 from api.domain.sweeps import sweep_forever
-from api.rest_compat import openapi, table
+from api.rest_compat import openapi, reference, table
 from api.rest_compat.routes import ROWS
 from api.schema import build_schema
 from api.schema.endpoint import GraphQLEndpoint
@@ -74,6 +74,7 @@ class Application:
                 Route("/health", _alive), Route("/healthz", _alive), Route("/readyz", self._ready),
                 Route("/metrics", self._metrics),
                 Route("/openapi.json", _openapi),
+                Route("/docs", _reference),
                 *table.routes(ROWS),
                 Mount("/graphql-assets", _assets()),
             ],
@@ -194,6 +195,10 @@ async def _alive(_request: Request) -> Response:
 
 async def _openapi(_request: Request) -> Response:
     return Response(to_json(openapi.document(ROWS, app_version())), media_type="application/json")
+
+
+async def _reference(_request: Request) -> Response:
+    return HTMLResponse(reference.PAGE, headers={"Content-Security-Policy": reference.POLICY})
 
 
 async def _unknown(scope: Any, receive: Any, send: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.rest_compat import examples, wire
+from api.rest_compat import examples, graphql, wire
 from api.rest_compat.table import AGENT, ANYBODY, MIXED, PREFIX, USER, Row
 
 TAGS = {
@@ -176,6 +176,9 @@ def _operation(row: Row) -> dict[str, Any]:
     operation["responses"] = _responses(row)
     if row.hints is not None:
         operation.update(_hints(row))
+    document = graphql.document_of(row.resolver, row.stream)
+    if document is not None:
+        operation["x-graphql"] = document
     return operation
 
 

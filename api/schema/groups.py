@@ -27,6 +27,7 @@ from api.schema.scalars import as_uuid, given, optional, optional_uuid, shape
 
 if TYPE_CHECKING:
     from api.schema.boards import Board
+    from api.schema.organizations import Organization
 
 
 async def load_boards(
@@ -52,6 +53,13 @@ async def load_memory(
     return await connect(ctx, listing, GroupMemoryEntry.of, part, [group.row.id for group in groups])
 
 
+async def load_organizations(ctx: Context, groups: Sequence[BoardGroup]) -> list[Organization]:
+    """The organisation of each group."""
+    from api.schema.organizations import load_own_organizations
+
+    return await load_own_organizations(ctx, groups)
+
+
 @strawberry.type(description="Boards that share memory and are looked at together.")
 class BoardGroup(Node):
     """A row of `board_groups`."""
@@ -62,6 +70,9 @@ class BoardGroup(Node):
     description: str | None = strawberry.field(description="What it is for.")
     created_at: datetime = strawberry.field(description="When it was made.")
     updated_at: datetime = strawberry.field(description="When it changed last.")
+    organization: Annotated[Organization, strawberry.lazy("api.schema.organizations")] = batch_field(
+        load_organizations, description="Whose group it is."
+    )
     boards: Connection[Annotated[Board, strawberry.lazy("api.schema.boards")]] = batch_field(
         load_boards, description="Its boards that the caller reads, by name."
     )

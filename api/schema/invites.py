@@ -14,12 +14,22 @@ from api.domain.context import Context
 from api.domain.organizations import invites
 from api.domain.organizations.tables import OrganizationInvite
 from api.domain.paging import OffsetPage, by_ids, offset_page
-from api.schema.batching import Info
+from api.schema.batching import Info, batch_field
 from api.schema.members import BoardAccessInput, board_rights, reload_members
 from api.schema.mutations import DeletedPayload, Payload, TargetInput, delete_target, mutate
-from api.schema.node import Node
-from api.schema.organizations import Member, OrganizationRole
+from api.schema.node import Actor, Node, load_actors
+from api.schema.organizations import Member, Organization, OrganizationRole, load_own_organizations
 from api.schema.scalars import given, optional, optional_uuid, shape
+
+
+async def load_inviters(ctx: Context, invites: Sequence[Invite]) -> list[Actor | None]:
+    """Who made each invite."""
+    return await load_actors(ctx, [one.row.created_by_user_id for one in invites], [None] * len(invites))
+
+
+async def load_accepters(ctx: Context, invites: Sequence[Invite]) -> list[Actor | None]:
+    """Who accepted each invite."""
+    return await load_actors(ctx, [one.row.accepted_by_user_id for one in invites], [None] * len(invites))
 
 
 @strawberry.type(description="An invitation by e-mail address. Pass its link on yourself; no mail is sent.")
@@ -33,7 +43,11 @@ class Invite(Node):
     all_boards_write: bool = strawberry.field(description="Whether it gives writing of every board.")
     token: str = strawberry.field(description="What `acceptInvite` takes; works once.")
     created_at: datetime = strawberry.field(description="When it was made.")
+    updated_at: datetime = strawberry.field(description="When it changed last.")
     accepted_at: datetime | None = strawberry.field(description="When it was accepted.")
+    organization: Organization = batch_field(load_own_organizations, description="The organisation.")
+    created_by: Actor | None = batch_field(load_inviters, description="Who made it.")
+    accepted_by: Actor | None = batch_field(load_accepters, description="Who accepted it.")
 
     @classmethod
     def of(cls, ctx: Context, row: OrganizationInvite) -> Invite:

@@ -107,6 +107,16 @@ class Organization(Node):
     name: str = strawberry.field(description="Its name.")
     created_at: datetime = strawberry.field(description="When it was made.")
     updated_at: datetime = strawberry.field(description="When it changed last.")
+
+    @strawberry.field(description="The caller's role in it; null for agents.")
+    def viewer_role(self, info: Info) -> OrganizationRole | None:
+        member = getattr(info.context.actor, "memberships", {}).get(self.row.id)
+        return OrganizationRole(member.role.value) if member is not None else None
+
+    @strawberry.field(description="Whether the caller's unqualified questions mean it.")
+    def is_active(self, info: Info) -> bool:
+        return bool(access.organization_of(info.context.actor) == self.row.id)
+
     members: Connection[Member] = batch_field(load_members, description="Who belongs to it.")
     tags: Connection[Tag] = batch_field(load_tags, description="Its tags by name.")
     custom_fields: Connection[CustomField] = batch_field(load_fields, description="Its custom fields by label.")
@@ -118,6 +128,12 @@ class Organization(Node):
     def of(cls, row: OrganizationRow) -> Organization:
         """From a row."""
         return shape(cls, row)
+
+
+async def load_own_organizations(ctx: Context, rows: Sequence[Any]) -> list[Organization]:
+    """The organisation of each row that has an `organization_id`."""
+    found = await by_ids(ctx, OrganizationRow, [one.row.organization_id for one in rows])
+    return [Organization.of(found[one.row.organization_id]) for one in rows]
 
 
 async def load_member_users(ctx: Context, members: Sequence[Member]) -> list[User]:
@@ -146,6 +162,8 @@ class BoardAccess:
     board_id: strawberry.ID = strawberry.field(description="The board.")
     can_read: bool = strawberry.field(description="May read it.")
     can_write: bool = strawberry.field(description="May write it, which includes reading.")
+    created_at: datetime = strawberry.field(description="When it was given.")
+    updated_at: datetime = strawberry.field(description="When it changed last.")
 
     @classmethod
     def of(cls, row: OrganizationBoardAccess) -> BoardAccess:
@@ -193,6 +211,8 @@ class Member(Node):
     all_boards_read: bool = strawberry.field(description="Reads every board of the organisation.")
     all_boards_write: bool = strawberry.field(description="Writes every board of the organisation.")
     created_at: datetime = strawberry.field(description="Since when.")
+    updated_at: datetime = strawberry.field(description="When role or rights changed last.")
+    organization: Organization = batch_field(load_own_organizations, description="The organisation.")
     user: Annotated[User, strawberry.lazy("api.schema.users")] = batch_field(
         load_member_users, description="The person."
     )

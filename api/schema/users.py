@@ -48,7 +48,23 @@ class User(Node, Actor):
 
     @strawberry.field(description="The IANA time zone, for the person itself.")
     def timezone(self, info: Info) -> str | None:
-        return self.row.timezone if info.context.actor.id == self.row.id else None
+        return self._own(info, "timezone")
+
+    @strawberry.field(description="The pronouns, for the person itself.")
+    def pronouns(self, info: Info) -> str | None:
+        return self._own(info, "pronouns")
+
+    @strawberry.field(description="Notes that agents see, for the person itself.")
+    def notes(self, info: Info) -> str | None:
+        return self._own(info, "notes")
+
+    @strawberry.field(description="Context that agents see, for the person itself.")
+    def context(self, info: Info) -> str | None:
+        return self._own(info, "context")
+
+    def _own(self, info: Info, name: str) -> str | None:
+        found: str | None = getattr(self.row, name) if info.context.actor.id == self.row.id else None
+        return found
 
     @classmethod
     def of(cls, row: UserRow) -> User:

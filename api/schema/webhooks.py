@@ -18,6 +18,7 @@ from api.domain.webhooks import ingest as receiving
 from api.domain.webhooks import operations, rules
 from api.domain.webhooks.tables import BoardWebhook, WebhookPayload
 from api.schema.batching import Info, batch_field
+from api.schema.comments import load_boards
 from api.schema.mutations import DeletedPayload, Payload, TargetInput, delete_target, mutate, secret_description
 from api.schema.node import Node, load_actors
 from api.schema.paging import After, Before, Connection, First, Last, connect
@@ -25,6 +26,7 @@ from api.schema.scalars import as_uuid, given, optional, optional_uuid, shape
 
 if TYPE_CHECKING:
     from api.schema.agents import Agent
+    from api.schema.boards import Board
 
 Delivery = receiving.Delivery
 
@@ -59,6 +61,7 @@ class Webhook(Node):
     agent: Annotated[Agent, strawberry.lazy("api.schema.agents")] | None = batch_field(
         load_agents, description="Who is told; null for the lead."
     )
+    board: Annotated[Board, strawberry.lazy("api.schema.boards")] = batch_field(load_boards, description="Its board.")
     deliveries: Connection[WebhookDelivery] = batch_field(load_payloads, description="What came in, newest first.")
 
     @strawberry.field(description="Where services deliver to.")
