@@ -38,8 +38,8 @@ test-browser: $(VENV)/.dev $(PLAYGROUND)/static/.built
 	$(call say,installing the browser and its driver library)
 	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null)
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-browser.lock
-	$(call say,playground in a browser)
-	@$(BIN)/pytest tests/browser -p no:xdist $(ARGS)
+	$(call say,playground and client stories in a browser)
+	@$(BIN)/pytest tests/browser tests/web_client -p no:xdist $(ARGS)
 
 test-external: $(VENV)/.dev
 	$(call say,installing PostgreSQL)
