@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PLAYGROUND := api/schema/graphiql
 say = @printf '» %s\n' "$(1)"
 
-.PHONY: docs serve test check bench demo playground lock migration format schema test-browser test-external test-clients clean
+.PHONY: test-fuzz docs serve test check bench demo playground lock migration format schema test-browser test-external test-clients clean
 
 serve: $(VENV)/.runtime $(PLAYGROUND)/static/.built
 	$(call say,starting the server)
@@ -47,11 +47,22 @@ test-external: $(VENV)/.dev
 	$(call say,a second database server)
 	@$(BIN)/pytest tests/external -p no:xdist $(ARGS)
 
-test-clients: $(VENV)/.dev $(VENV)/.node
+# Generators of clients, and the fuzzer, in an environment of their own: they bring what the server must not depend on.
+$(VENV)-clients/.made: requirements-clients.lock
+	$(call say,installing generators of clients)
+	@$(PYTHON) -m venv $(VENV)-clients
+	@$(VENV)-clients/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements-clients.lock
+	@touch $@
+
+test-clients: $(VENV)/.dev $(VENV)/.node $(VENV)-clients/.made
 	$(call say,installing the npm clients)
 	@$(BIN)/python tests/clients/node.py ci --silent
 	$(call say,clients of other makers)
-	@$(BIN)/pytest tests/clients -p no:xdist $(ARGS)
+	@CLIENT_TOOLS=$(CURDIR)/$(VENV)-clients/bin $(BIN)/pytest tests/clients -p no:xdist $(ARGS)
+
+test-fuzz: $(VENV)/.dev $(VENV)-clients/.made
+	$(call say,fuzzing every operation)
+	@CLIENT_TOOLS=$(CURDIR)/$(VENV)-clients/bin $(BIN)/python -m tests.fuzz $(ARGS)
 
 playground: $(PLAYGROUND)/static/.built
 
@@ -91,7 +102,7 @@ schema: $(VENV)/.dev
 
 lock: $(VENV)/bin/python
 	@$(BIN)/pip install -q uv
-	@for set in "" -dev -node -browser; do \
+	@for set in "" -dev -node -browser -clients; do \
 	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    requirements/requirements$$set.in -o requirements$$set.lock; done
 

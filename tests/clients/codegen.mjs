@@ -4,6 +4,6 @@ export default {
   documents: ["operations.graphql"],
   generates: {
     [`${process.env.OUT}/schema.json`]: { plugins: ["introspection"], config: { minify: false } },
-    [`${process.env.OUT}/types.ts`]: { plugins: ["typescript", "typescript-operations"] },
+    [`${process.env.OUT}/types.ts`]: { plugins: ["typescript-operations"] },
   },
 };
