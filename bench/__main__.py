@@ -1,11 +1,13 @@
 """`make bench`: our endpoints against a bare Starlette + asyncpg endpoint that returns the same bytes, in one run.
 
-Rounds of both alternate, so that what else the machine does hits both; printed are medians and their ratio.
+Rounds of both alternate, so that what else the machine does hits both; printed are medians and their ratio. With
+`--against URL --token TOKEN [--agent-token TOKEN --board ID]` the same load goes to that server in the same rounds, as
+a third column. Its board must be one for throwing away.
 """
 
 from __future__ import annotations
 
-import asyncio
+import argparse
 import statistics
 import sys
 import tempfile
@@ -25,11 +27,12 @@ from starlette.routing import Route
 
 from api.domain.database import asyncpg_arguments
 from api.logs import configure_logging
+from bench.load import AGENTS, Target
 from tests.support.databases import Databases
 from tests.support.server import RunningServer, settings_for
 from tests.support.world import World
 
-ROUNDS, REQUESTS, TASKS = 7, 40, 200
+ROUNDS, REQUESTS = 7, 40
 
 
 class Bare:
@@ -39,6 +42,7 @@ class Bare:
         self.bodies: dict[str, bytes] = {}
         self.statements: dict[str, str] = {}
         self.url = f"http://127.0.0.1:{port}"
+        self.http = httpx.Client(timeout=30)
 
         async def answer(request: Request) -> Response:
             name = request.path_params["name"]
@@ -53,8 +57,14 @@ class Bare:
         threading.Thread(target=uvicorn.Server(config).run, daemon=True).start()
         time.sleep(0.7)
 
+    def case(self, name: str, statement: str, body: bytes) -> Callable[[], httpx.Response]:
+        """An endpoint that runs the statement and answers the bytes."""
+        self.statements[name], self.bodies[name] = statement, body
+        return lambda: self.http.get(f"{self.url}/{name}")
+
 
 def milliseconds(call: Callable[[], Any]) -> float:
+    """The mean of a round's requests."""
     started = time.perf_counter()
     for _ in range(REQUESTS):
         call()
@@ -63,58 +73,50 @@ def milliseconds(call: Callable[[], Any]) -> float:
 
 def main() -> int:
     """Measure and print; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    for name in ("--against", "--token", "--agent-token", "--board", "--gateway"):
+        parser.add_argument(name, default="")
+    arguments = parser.parse_args()
+    other = None
+    if arguments.against:
+        other = Target(arguments.against, arguments.token, arguments.agent_token, arguments.board)
+        other.prepare(arguments.gateway or None)
     databases = Databases()
-    folder = Path(tempfile.mkdtemp(prefix="mission-control-bench-"))
-    settings = settings_for(folder)
+    settings = settings_for(Path(tempfile.mkdtemp(prefix="mission-control-bench-")))
     configure_logging(settings)
     server = RunningServer(databases.clone(), settings).start()
+    try:
+        _measure(server, other)
+    finally:
+        server.stop()
+        databases.stop()
+    return 0
+
+
+def _measure(server: RunningServer, other: Target | None) -> None:
     world = World(server)
     world.me()
-    board, _, worker = world.team(max_agents=500)
-    tasks = [world.task(board, title=f"Task {number}")["id"] for number in range(TASKS)]
+    board = world.board(max_agents=500)
+    ours = Target(server.url, world.token, world.agent(board, "A1").token, board["id"])
+    ours.prepare()
     bare = Bare(server.database_url, server.port + 1 if server.port < 65000 else server.port - 1)
-    http = httpx.Client(timeout=30)
-    listing = f"SELECT * FROM tasks WHERE board_id = '{board['id']}' ORDER BY created_at DESC LIMIT 200"
-    one = f"SELECT * FROM tasks WHERE id = '{tasks[0]}'"
-    toggle = iter(range(10**9))
-    status = ("in_progress", "inbox")
-    cases: list[tuple[str, str, Callable[[], httpx.Response]]] = [
-        ("list of 200 tasks", listing, lambda: world.rest("GET", f"/boards/{board['id']}/tasks")),
-        ("create a task", one, lambda: world.rest("POST", f"/boards/{board['id']}/tasks", json={"title": "n"})),
-        ("change a status", one, lambda: world.rest(
-            "PATCH", f"/boards/{board['id']}/tasks/{tasks[0]}", json={"status": status[next(toggle) % 2]})),
-        ("agent heartbeat", one, lambda: world.rest("POST", "/agent/heartbeat", worker.token)),
-    ]  # fmt: skip
-    for count in (2, 20, 200):
-        path = f"/agent/boards/{board['id']}/tasks?limit=20"
-        cases.append(
-            (f"agent task list, {count} agents", listing, lambda path=path: world.rest("GET", path, worker.token))
-        )
-    print(f"{'':32}{'bare ms':>10}{'ours ms':>10}{'ratio':>8}")
-    agents = 2
-    for number, (name, statement, call) in enumerate(cases):
-        wanted = int(name.split()[-2]) if name.endswith("agents") else 0
+    many = f"SELECT * FROM tasks WHERE board_id = '{board['id']}' ORDER BY created_at DESC LIMIT 200"
+    one = f"SELECT * FROM tasks WHERE id = '{ours.task_ids[0]}'"
+    theirs = other.cases() if other else {}
+    agents = 1
+    print(f"{'':32}{'bare ms':>10}{'ours ms':>10}{'ratio':>8}" + (f"{'theirs':>10}{'to ours':>9}" if other else ""))
+    for number, (name, call) in enumerate(ours.cases().items()):
+        wanted = max((count for count in AGENTS if name.endswith(f" {count} agents")), default=agents)
         while agents < wanted:
             agents += 1
             world.agent(board, f"A{agents}")
-        sample = call()
-        assert sample.status_code == 200, sample.text
-        key = f"case{number}"
-        bare.bodies[key], bare.statements[key] = sample.content, statement
-
-        def compare(key: str = key) -> httpx.Response:
-            return http.get(f"{bare.url}/{key}")
-
-        ours, theirs = [], []
-        for _ in range(ROUNDS):
-            theirs.append(milliseconds(compare))
-            ours.append(milliseconds(call))
-        a, b = statistics.median(theirs), statistics.median(ours)
-        print(f"{name:32}{a:10.2f}{b:10.2f}{b / a:8.1f}")
-    server.stop()
-    asyncio.run(asyncio.sleep(0))
-    databases.stop()
-    return 0
+        statement = many if "list" in name or "snapshot" in name else one
+        calls = [bare.case(f"case{number}", statement, call().content), call]
+        calls += [theirs[name]] if name in theirs else []
+        rounds = [[milliseconds(each) for each in calls] for _ in range(ROUNDS)]
+        medians = [statistics.median(column) for column in zip(*rounds, strict=True)]
+        line = f"{name:32}{medians[0]:10.2f}{medians[1]:10.2f}{medians[1] / medians[0]:8.1f}"
+        print(line + (f"{medians[2]:10.2f}{medians[2] / medians[1]:9.1f}" if len(medians) == 3 else ""))
 
 
 if __name__ == "__main__":
