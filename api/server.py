@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -120,6 +121,10 @@ def _run(settings: Settings, url: str) -> int:
 def _announce(settings: Settings, token: LocalToken | None, made: bool) -> None:
     """Where the playground is and how to get in. A token is shown only when it was made just now."""
     out = sys.stderr
+    if settings.log_format == "json":
+        told = {"event": "server.address", "level": "info", "url": f"{settings.public_url}/graphql"}
+        print(json.dumps({**told, "token": token.value} if token and made and not token.configured else told), file=out)
+        return
     print(f"Mission Control: playground and GraphQL at {settings.public_url}/graphql", file=out)
     if not is_built():
         print("  The playground page is not built yet: `make playground`. The API works without it.", file=out)

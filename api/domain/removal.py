@@ -31,6 +31,18 @@ from api.domain.users.tables import PersonalToken, User
 from api.domain.webhooks.tables import BoardWebhook, NotificationEndpoint, WebhookPayload
 
 
+def oldest_other(organization_id: UUID) -> Any:
+    """The oldest other organisation of a user, inside an update of users."""
+    return (
+        select(OrganizationMember.organization_id)
+        .where(OrganizationMember.user_id == User.id, OrganizationMember.organization_id != organization_id)
+        .order_by(OrganizationMember.created_at, OrganizationMember.id)
+        .limit(1)
+        .correlate(User)
+        .scalar_subquery()
+    )
+
+
 def of_boards(boards: Select[Any]) -> Iterable[Any]:
     """Everything of the boards that the subquery names, themselves last."""
     tasks = select(Task.id).where(Task.board_id.in_(boards))
@@ -96,7 +108,11 @@ def of_organization(organization_id: UUID) -> Iterable[Any]:
     )
     yield delete(OrganizationBoardAccess).where(OrganizationBoardAccess.organization_member_id.in_(members))
     yield delete(OrganizationInviteBoardAccess).where(OrganizationInviteBoardAccess.organization_invite_id.in_(invites))
-    yield (update(User).where(User.active_organization_id == organization_id).values(active_organization_id=None))
+    yield (
+        update(User)
+        .where(User.active_organization_id == organization_id)
+        .values(active_organization_id=oldest_other(organization_id))
+    )
     for entity in (
         BoardGroup, Tag, CustomFieldDefinition, Skill, SkillPack, Gateway, OrganizationInvite, OrganizationMember,
         PersonalToken, NotificationEndpoint, Event,

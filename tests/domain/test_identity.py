@@ -85,6 +85,7 @@ def status(world: World, token: str) -> int:
     return world.rest("GET", "/users/me", token).status_code
 
 
+@pytest.mark.acceptance("auth-and-access.5")
 def test_tokens_of_the_provider(provider: World) -> None:
     moment = int(time.time())
     good = {
@@ -109,6 +110,7 @@ def test_tokens_of_the_provider(provider: World) -> None:
     assert {name: status(provider, token) for name, token in bad.items()} == dict.fromkeys(bad, 401)
 
 
+@pytest.mark.acceptance("auth-and-access.8")
 def test_a_person_is_made_once_and_follows_the_claims(provider: World) -> None:
     person = provider.ok("GET", "/users/me", signed(sub="u2"))
     assert (person["email"], person["name"], person["clerk_user_id"]) == ("ada@x.io", "Ada", "u2")
@@ -118,6 +120,7 @@ def test_a_person_is_made_once_and_follows_the_claims(provider: World) -> None:
     assert provider.ok("GET", "/organizations/me/member", signed(sub="u2"))["role"] == "owner"
 
 
+@pytest.mark.acceptance("auth-and-access.6")
 def test_an_unknown_key_id_is_asked_for_at_most_once_a_minute(provider: World, keys: KeyHost) -> None:
     assert status(provider, signed()) == 200
     calls = keys.calls
@@ -168,6 +171,7 @@ def test_unreadable_hashes_never_match(stored: str) -> None:
     assert verifies_legacy("legacy-agent-token", LEGACY)
 
 
+@pytest.mark.acceptance("auth-and-access.9", "auth-and-access.10")
 def test_a_legacy_token_works_and_is_upgraded_at_first_use(world: World) -> None:
     board = world.board()
     legacy, broken = world.agent(board, "Legacy"), world.agent(board, "Broken")
@@ -180,6 +184,7 @@ def test_a_legacy_token_works_and_is_upgraded_at_first_use(world: World) -> None
     assert len(stored[0]["token_digest"]) == 64
 
 
+@pytest.mark.acceptance("auth-and-access.15", "auth-and-access.16")
 def test_any_call_is_a_sign_of_life_at_most_every_thirty_seconds(world: World) -> None:
     board, _, worker = world.team()
 

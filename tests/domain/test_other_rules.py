@@ -126,6 +126,7 @@ def test_confidence_planning_and_fingerprints() -> None:
         ("nobody", set()),
     ],
 )
+@pytest.mark.acceptance("tasks.15")
 def test_mention_tokens(text: str, found: set[str]) -> None:
     assert tokens(text) == found
 
@@ -142,6 +143,7 @@ def test_mention_tokens(text: str, found: set[str]) -> None:
         ("no token", []),
     ],
 )
+@pytest.mark.acceptance("tasks.15")
 def test_who_is_meant(text: str, meant: list[Bot]) -> None:
     assert mentioned([RIYA, ONE, LEAD_BY_NAME, Bot(UUID(int=9), "  ")], text) == meant
 
@@ -155,6 +157,7 @@ def test_snippets_say_that_they_are_cut() -> None:
 
 
 @pytest.mark.parametrize(("tags", "chat"), [(["chat"], True), (["Chat"], False), (None, False), (["x", "chat"], True)])
+@pytest.mark.acceptance("memory-and-mentions.2")
 def test_chat_is_the_exact_tag(tags: Any, chat: bool) -> None:
     assert memory.is_chat(tags) is chat
 
@@ -175,6 +178,7 @@ LEADER, WORKER = Bot(A, "Lena", True), Bot(B, "Worker One")
         ("/pause now", None, [(A, "BOARD CHAT")]),
     ],
 )
+@pytest.mark.acceptance("memory-and-mentions.4", "memory-and-mentions.5", "memory-and-mentions.6")
 def test_who_hears_of_a_chat_message(content: str, author: UUID | None, told: list[Any]) -> None:
     found = memory.notices(content, [LEADER, WORKER], author)
     assert [(notice.agent_id, notice.header) for notice in found] == told
@@ -212,6 +216,7 @@ def test_the_status_people_see(stored: str, seen_ago: timedelta | None, error: s
         ({"a": [" "]}, None),
     ],
 )
+@pytest.mark.acceptance("agents.2")
 def test_identity_profiles(sent: Any, stored: Any) -> None:
     assert agents.identity_profile(sent) == stored
 
@@ -243,6 +248,7 @@ def test_an_agent_may_not_claim_the_server_s_statuses(reserved: str) -> None:
     assert refused.value.status == 422
 
 
+@pytest.mark.acceptance("boards-and-groups.9")
 def test_the_limit_of_workers() -> None:
     agents.check_limit(1, 2)
     with pytest.raises(DomainError, match="max_agents=2"):

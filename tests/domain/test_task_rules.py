@@ -132,17 +132,20 @@ WORKERS = [
 
 
 @pytest.mark.parametrize(("task", "wanted", "after"), WORKERS)
+@pytest.mark.acceptance("tasks.4", "tasks.5", "tasks.6")
 def test_a_worker_moves_its_own_and_free_tasks(task: State, wanted: str, after: Any) -> None:
     assert outcome(task, ask(status=wanted), OWN) == after
 
 
 @pytest.mark.parametrize("field", ["title", "description", "priority", "due_at", "assigned_agent_id"])
+@pytest.mark.acceptance("tasks.5")
 def test_a_worker_may_not_set_other_fields(field: str) -> None:
     with pytest.raises(DomainError) as refused:
         decide(state(INBOX), ask(**{field: None}), OWN, OPEN, WITH_LEAD, NOW)
     assert refused.value.detail["code"] == "task_update_field_forbidden"
 
 
+@pytest.mark.acceptance("tasks.5")
 def test_a_mismatch_of_the_assignee_is_said_before_a_forbidden_field() -> None:
     with pytest.raises(DomainError) as refused:
         decide(state(INBOX, OTHER), ask(status="done", title="x"), OWN, OPEN, WITH_LEAD, NOW)
@@ -159,6 +162,7 @@ def test_a_worker_comments_on_the_task_of_another() -> None:
     assert outcome(task, ask(comment="hello"), OWN) == task
 
 
+@pytest.mark.acceptance("tasks.4")
 def test_only_the_lead_changes_statuses_where_the_board_says_so() -> None:
     rules = replace(OPEN, only_lead_can_change_status=True)
     assert outcome(state(INBOX), ask(status="in_progress"), OWN, rules) == (403, "FORBIDDEN")

@@ -136,6 +136,7 @@ def test_a_board_gets_one_lead(world: World) -> None:
         assert sorted(codes) == ["CONFLICT", "OK"]
 
 
+@pytest.mark.acceptance("boards-and-groups.9")
 def test_a_lead_cannot_pass_the_limit_of_workers_twice_at_once(world: World) -> None:
     for _ in range(ROUNDS // 5):
         board = world.board(max_agents=1)

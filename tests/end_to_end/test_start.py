@@ -174,6 +174,7 @@ def test_a_local_token_rotated_by_the_command_line_ends_its_streams(tmp_path: Pa
         ({"TRUSTED_PROXIES": "10.0.0.0/8, nowhere"}, "TRUSTED_PROXIES"),
     ],
 )
+@pytest.mark.acceptance("configuration.1")
 def test_a_wrong_setting_is_one_line(tmp_path: Path, variables: dict[str, str], said: str) -> None:
     done = run(tmp_path, "serve", **variables)
     assert done.returncode == 2
@@ -182,6 +183,7 @@ def test_a_wrong_setting_is_one_line(tmp_path: Path, variables: dict[str, str], 
     assert "secret-but-short" not in done.stderr and "hidden" not in done.stderr
 
 
+@pytest.mark.acceptance("configuration.5", "configuration.6", "configuration.10")
 def test_settings_come_from_the_environment_then_files_then_defaults(tmp_path: Path) -> None:
     (tmp_path / "backend").mkdir()
     (tmp_path / "backend" / ".env").write_text("ENVIRONMENT=low\nBASE_URL=http://low\nRQ_QUEUE_NAME=low\nUNKNOWN=x\n")
@@ -231,6 +233,7 @@ def test_a_dump_is_restored_into_a_new_folder_and_old_cursors_expire(tmp_path: P
 
 
 @pytest.mark.parametrize("spelling", ["postgresql", "postgres", "postgresql+psycopg", "postgresql+asyncpg"])
+@pytest.mark.acceptance("configuration.3")
 def test_every_spelling_of_a_database_url_connects(tmp_path: Path, databases: Databases, spelling: str) -> None:
     url = databases.empty().replace("postgresql+asyncpg", spelling)
     with serving(tmp_path, DATABASE_URL=url) as (process, base):
@@ -239,6 +242,7 @@ def test_every_spelling_of_a_database_url_connects(tmp_path: Path, databases: Da
         assert stop(process)[0] == 0
 
 
+@pytest.mark.acceptance("configuration.7")
 def test_two_servers_start_on_one_empty_database(tmp_path: Path, databases: Databases) -> None:
     url = databases.empty()
     first, second = tmp_path / "a", tmp_path / "b"
@@ -248,6 +252,7 @@ def test_two_servers_start_on_one_empty_database(tmp_path: Path, databases: Data
         assert httpx.get(f"{one}/readyz").status_code == httpx.get(f"{two}/readyz").status_code == 200
 
 
+@pytest.mark.acceptance("configuration.7")
 def test_without_migrations_at_start_an_old_schema_is_refused(tmp_path: Path, databases: Databases) -> None:
     done = run(tmp_path, "serve", DATABASE_URL=databases.empty(), DB_AUTO_MIGRATE="false", MISSION_CONTROL_PORT="0")
     assert done.returncode == 1 and "mission-control migrate" in done.stderr
@@ -261,6 +266,7 @@ def test_an_unreachable_database_is_said_in_a_line(tmp_path: Path) -> None:
     assert "hidden" not in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.acceptance("http-conventions.16")
 def test_a_database_that_goes_away_is_503_and_comes_back(tmp_path: Path) -> None:
     from api.domain.database.embedded import EmbeddedPostgres
 

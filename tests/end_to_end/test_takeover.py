@@ -112,6 +112,7 @@ def test_history_is_derived_from_what_was_said(taken: str) -> None:
     assert query(taken, "SELECT count(*) AS n FROM activity_events WHERE board_id IS NULL")[0]["n"] == 0
 
 
+@pytest.mark.acceptance("configuration.11")
 def test_our_server_serves_it(taken: str, tmp_path: Path) -> None:
     server = RunningServer(taken, settings_for(tmp_path)).start()
     try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.end_to_end.test_start import PYTHON, environment, free_port
 from tests.support.databases import Databases, query
@@ -51,6 +52,7 @@ class Mortal:
         self.process.wait(10)
 
 
+@pytest.mark.acceptance("webhooks.8")
 def test_each_delivery_reaches_the_lead_exactly_once(databases: Databases, tmp_path: Path) -> None:
     url = databases.clone()
     server = Mortal(tmp_path, url)

@@ -221,6 +221,7 @@ def test_an_invite_is_listed_with_its_token_and_sealed_at_rest(world: World) -> 
 
 
 @pytest.mark.acceptance("organizations-and-users.16")
+@pytest.mark.acceptance("auth-and-access.18")
 def test_a_verified_newcomer_lands_where_it_was_invited(world: World) -> None:
     home, owner = organization(world)
     here = board(world, owner)

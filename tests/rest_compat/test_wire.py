@@ -36,6 +36,7 @@ def document() -> dict[str, Any]:
 
 
 @pytest.mark.acceptance("http-conventions.19")
+@pytest.mark.acceptance("tasks.13", "agent-api.16")
 def test_the_document_is_the_wire(document: dict[str, Any]) -> None:
     found = wire_diff.differences(document)
     unexplained = [
@@ -70,6 +71,7 @@ HINTS = {
 }  # fmt: skip
 
 
+@pytest.mark.acceptance("agent-api.16")
 def test_hints_for_agents_are_whole(document: dict[str, Any]) -> None:
     hinted = [
         operation for methods in document["paths"].values() for operation in methods.values()

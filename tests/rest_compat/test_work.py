@@ -25,6 +25,7 @@ def move(world: World, board: dict[str, Any], task: dict[str, Any], bot: Bot, **
     return world.ok("PATCH", f"/agent/boards/{board['id']}/tasks/{task['id']}", bot.token, json=fields)
 
 
+@pytest.mark.acceptance("tasks.6", "tasks.9")
 def test_a_task_s_way_tells_those_it_concerns(world: World) -> None:
     board, lead, worker = world.team()
     task = world.task(board, description="long " * 200)
@@ -125,6 +126,7 @@ def test_an_approval_s_decision_is_told_recorded_and_opens_the_gate(world: World
     assert move(world, board, task, worker, status="done")["status"] == "done"
 
 
+@pytest.mark.acceptance("approvals.7")
 def test_deleting_the_first_task_of_an_approval_points_it_at_the_next(world: World) -> None:
     board = world.board()
     first, second = world.task(board), world.task(board)
@@ -137,6 +139,7 @@ def test_deleting_the_first_task_of_an_approval_points_it_at_the_next(world: Wor
     assert world.ok("GET", f"/boards/{board['id']}/approvals")["total"] == 0
 
 
+@pytest.mark.acceptance("memory-and-mentions.2", "memory-and-mentions.20")
 def test_memory_trims_marks_chat_and_names_its_author(world: World) -> None:
     board, lead, worker = world.team()
     path = f"/boards/{board['id']}/memory"
@@ -265,6 +268,7 @@ def test_deleting_an_agent_releases_its_tasks(world: World) -> None:
     assert world.rest("GET", "/agent/healthz", worker.token).status_code == 401
 
 
+@pytest.mark.acceptance("tasks.4")
 def test_next_statuses_come_from_the_rules_themselves(world: World) -> None:
     board, _, worker = world.team(only_lead_can_change_status=True)
     task = world.task(board)

@@ -45,6 +45,7 @@ def test_every_route_has_a_line() -> None:
 
 
 @pytest.mark.parametrize("line", REST)
+@pytest.mark.acceptance("tasks.13", "auth-and-access.20", "agents.17")
 def test_rest(scene: Scene, line: str) -> None:
     found = []
     tokens = scene.tokens_for(line)
@@ -107,6 +108,7 @@ def test_every_operation_has_a_line() -> None:
 
 
 @pytest.mark.parametrize("operation", GRAPHQL)
+@pytest.mark.acceptance("auth-and-access.20")
 def test_graphql(scene: Scene, operation: str) -> None:
     found = {}
     tokens = scene.tokens_for(operation)
@@ -132,6 +134,7 @@ def test_lists_hold_only_what_the_caller_reads(scene: Scene) -> None:
     assert not outside & (shown | {str(hidden)})
 
 
+@pytest.mark.acceptance("auth-and-access.20")
 def test_node_finds_what_the_caller_reads_and_nothing_else(scene: Scene) -> None:
     ids = [scene.task(), scene.comment(), scene.approval(), scene.memory(), scene.agent(), scene.group]
     for target in ids:
@@ -173,6 +176,7 @@ def test_a_foreign_row_looks_like_one_that_does_not_exist(scene: Scene) -> None:
     assert answers[0]["detail"] == answers[1]["detail"] == "Not Found"
 
 
+@pytest.mark.acceptance("auth-and-access.11", "auth-and-access.13")
 def test_a_token_beside_a_wrong_agent_token_does_not_rescue_it(scene: Scene) -> None:
     both = {"X-Agent-Token": "wrong", "Authorization": f"Bearer {scene.tokens['worker']}"}
     path = f"{scene.world.server.url}/api/v1/agent/healthz"

@@ -183,6 +183,7 @@ def test_an_unexpected_error_tells_its_id_only(world: World, monkeypatch: pytest
 # -- REST ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.acceptance("http-conventions.6")
 def test_broken_json_comes_before_everything(world: World) -> None:
     for token in ("", None):
         answer = world.rest("POST", "/boards", token, content=b"{", headers={"Content-Type": "application/json"})
@@ -191,6 +192,7 @@ def test_broken_json_comes_before_everything(world: World) -> None:
         assert (entry["type"], entry["loc"][0], entry["input"]) == ("json_invalid", "body", {})
 
 
+@pytest.mark.acceptance("http-conventions.6")
 def test_the_order_of_checks(world: World) -> None:
     other = world.person(world.organization(), "owner", read=True, write=True)
     board = world.board()
@@ -235,6 +237,7 @@ def test_the_entries_of_a_validation_error(world: World, body: Any, kind: str, l
 @pytest.mark.parametrize(
     "query", ["limit=201", "limit=", "limit=0", "offset=-1", "offset=99999999999999999999", "status=x"]
 )
+@pytest.mark.acceptance("http-conventions.8")
 def test_queries_that_do_not_fit(world: World, query: str) -> None:
     board = world.board()
     answer = world.rest("GET", f"/boards/{board['id']}/tasks?{query}")
@@ -297,6 +300,7 @@ def test_unknown_and_foreign_references(world: World) -> None:
         ("GET", "/graphql-assets/nothing.js", 404, None),
     ],
 )
+@pytest.mark.acceptance("http-conventions.5")
 def test_paths_and_methods(world: World, method: str, path: str, status: int, allow: str | None) -> None:
     answer = world.http.request(method, path)
     assert answer.status_code == status
@@ -305,6 +309,7 @@ def test_paths_and_methods(world: World, method: str, path: str, status: int, al
         assert answer.headers["allow"] == allow
 
 
+@pytest.mark.acceptance("http-conventions.4")
 def test_a_trailing_slash_is_redirected_within_the_host(world: World) -> None:
     answer = world.http.get("/api/v1/users/me/?a=b", headers={"Host": "evil.example"}, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (307, "/api/v1/users/me?a=b")

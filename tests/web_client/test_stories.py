@@ -112,7 +112,7 @@ def test_signing_in(chromium: Any, world: World) -> None:
     tab.page.context.close()
 
 
-@pytest.mark.acceptance(f"{WEB}.4", f"{WEB}.5", f"{WEB}.8")
+@pytest.mark.acceptance(f"{WEB}.5", f"{WEB}.7", f"{WEB}.8", f"{WEB}.9")
 def test_a_board_live_in_two_windows(chromium: Any, world: World, window: Window) -> None:
     group = window.send("POST", "/board-groups", {"name": "Team", "slug": "team", "description": None})["id"]
     draft = {"name": "Launch", "slug": "launch", "description": "d", "board_group_id": group, "gateway_id": None}
@@ -205,7 +205,7 @@ def test_the_backend_goes_away_and_comes_back(window: Window) -> None:
     assert window.js("get('/healthz')") == {"ok": True}
 
 
-@pytest.mark.acceptance(f"{WEB}.12", f"{WEB}.13")
+@pytest.mark.acceptance(f"{WEB}.4", f"{WEB}.11", f"{WEB}.12")
 def test_approvals_activity_and_dashboard(world: World, window: Window) -> None:
     board, lead, worker = world.team()
     here = f"/boards/{board['id']}"
@@ -231,7 +231,7 @@ def test_approvals_activity_and_dashboard(world: World, window: Window) -> None:
     assert {"Lena", "Wim"} <= {one["name"] for one in agents}
 
 
-@pytest.mark.acceptance(f"{WEB}.6", f"{WEB}.7", f"{WEB}.11")
+@pytest.mark.acceptance(f"{WEB}.6", f"{WEB}.10")
 def test_setting_a_board_up(world: World, window: Window) -> None:
     board, lead, _ = world.team(gateway_id=None)
     here = f"/boards/{board['id']}"
@@ -260,7 +260,7 @@ def test_setting_a_board_up(world: World, window: Window) -> None:
     assert window.get(f"/agents?board_id={board['id']}&limit=200")["total"] == 2
 
 
-@pytest.mark.acceptance(f"{WEB}.14", f"{WEB}.15")
+@pytest.mark.acceptance(f"{WEB}.13", f"{WEB}.14")
 def test_groups_and_agents(world: World, window: Window) -> None:
     board = world.board()
     group = window.send("POST", "/board-groups", {"name": "G", "slug": "g", "description": None})["id"]
@@ -295,7 +295,7 @@ def test_groups_and_agents(world: World, window: Window) -> None:
     assert window.send("DELETE", f"/agents/{agent['id']}") == {"ok": True}
 
 
-@pytest.mark.acceptance(f"{WEB}.17")
+@pytest.mark.acceptance(f"{WEB}.16")
 def test_tags_and_fields_of_every_type(world: World, window: Window) -> None:
     board = world.board()
     window.get("/boards?limit=200")
@@ -321,7 +321,7 @@ def test_tags_and_fields_of_every_type(world: World, window: Window) -> None:
     assert not any(key.startswith("w_") for key in left)
 
 
-@pytest.mark.acceptance(f"{WEB}.18")
+@pytest.mark.acceptance(f"{WEB}.17")
 def test_skills_and_packs(world: World, window: Window) -> None:
     main = world.main_agent(world.home())
     gateway = str(world.sql("SELECT gateway_id AS id FROM agents WHERE id = $1", UUID(main.id))[0]["id"])
@@ -345,7 +345,7 @@ def test_skills_and_packs(world: World, window: Window) -> None:
     assert window.send("DELETE", one) == {"ok": True}
 
 
-@pytest.mark.acceptance(f"{WEB}.19", f"{WEB}.20")
+@pytest.mark.acceptance(f"{WEB}.18", f"{WEB}.19")
 def test_members_invites_and_switching(chromium: Any, world: World, window: Window) -> None:
     board = world.board()
     plain = world.person(world.home())

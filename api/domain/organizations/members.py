@@ -15,6 +15,7 @@ from api.domain.boards.tables import Board
 from api.domain.context import Context
 from api.domain.errors import Code, Conflict, Forbidden, Invalid, NotFound, field_error
 from api.domain.organizations.tables import Organization, OrganizationBoardAccess, OrganizationMember
+from api.domain.removal import oldest_other
 from api.domain.users.tables import PersonalToken, User
 
 
@@ -154,15 +155,10 @@ async def leave(ctx: Context, organization_id: UUID) -> OrganizationMember:
 async def drop(ctx: Context, row: OrganizationMember) -> None:
     """End a membership with its rights; the person's active organisation becomes the oldest other one."""
     await ctx.run(delete(OrganizationBoardAccess).where(OrganizationBoardAccess.organization_member_id == row.id))
-    oldest = (
-        select(OrganizationMember.organization_id)
-        .where(OrganizationMember.user_id == row.user_id, OrganizationMember.id != row.id)
-        .order_by(OrganizationMember.created_at, OrganizationMember.id).limit(1).scalar_subquery()
-    )  # fmt: skip
     await ctx.run(
         update(User)
         .where(User.id == row.user_id, User.active_organization_id == row.organization_id)
-        .values(active_organization_id=oldest)
+        .values(active_organization_id=oldest_other(row.organization_id))
     )
     await ctx.run(
         delete(PersonalToken).where(
