@@ -10,9 +10,12 @@ import pytest
 
 from api.logs import configure_logging
 from api.settings import load_settings
+from tests.support.browser import chromium
 from tests.support.databases import Databases
 from tests.support.server import RunningServer, settings_for
 from tests.support.world import World
+
+__all__ = ["chromium"]
 
 
 @pytest.fixture(scope="session", autouse=True)
