@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PLAYGROUND := api/schema/graphiql
 say = @printf '» %s\n' "$(1)"
 
-.PHONY: test-fuzz docs serve test check bench demo playground lock migration format schema test-browser test-external test-clients clean
+.PHONY: test-gateway test-fuzz docs serve test check bench demo playground lock migration format schema test-browser test-external test-clients clean
 
 serve: $(VENV)/.runtime $(PLAYGROUND)/static/.built
 	$(call say,starting the server)
@@ -56,13 +56,19 @@ $(VENV)-clients/.made: requirements-clients.lock
 
 test-clients: $(VENV)/.dev $(VENV)/.node $(VENV)-clients/.made
 	$(call say,installing the npm clients)
-	@$(BIN)/python tests/clients/node.py ci --silent
+	@$(BIN)/python tests/support/node.py tests/clients ci --silent
 	$(call say,clients of other makers)
 	@CLIENT_TOOLS=$(CURDIR)/$(VENV)-clients/bin $(BIN)/pytest tests/clients -p no:xdist $(ARGS)
 
 test-fuzz: $(VENV)/.dev $(VENV)-clients/.made
 	$(call say,fuzzing every operation)
 	@CLIENT_TOOLS=$(CURDIR)/$(VENV)-clients/bin $(BIN)/python -m tests.fuzz $(ARGS)
+
+test-gateway: $(VENV)/.dev $(VENV)/.node
+	$(call say,installing the gateway)
+	@[ -d tests/gateway/packages/newest/node_modules/openclaw ] || $(BIN)/python tests/support/node.py tests/gateway/packages/newest ci --silent
+	$(call say,a real gateway)
+	@$(BIN)/pytest tests/gateway -p no:xdist $(ARGS)
 
 playground: $(PLAYGROUND)/static/.built
 
@@ -113,4 +119,4 @@ migration: $(VENV)/.dev
 	@$(BIN)/python -m tests.support.new_migration "$(MESSAGE)"
 
 clean:
-	rm -rf $(VENV) $(PLAYGROUND)/static $(PLAYGROUND)/node_modules tests/clients/node_modules
+	rm -rf $(VENV) $(PLAYGROUND)/static $(PLAYGROUND)/node_modules tests/clients/node_modules tests/gateway/packages/*/node_modules

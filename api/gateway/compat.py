@@ -1,0 +1,107 @@
+"""What differs between the protocols of gateways, in one table; chosen by the protocol that `hello-ok` names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from api.gateway.errors import GatewayError, Kind
+
+OLDEST, NEWEST = 3, 4
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One protocol's spelling of configuration and workspace files."""
+
+    protocol: int
+    #: Files that may be written; what others would say goes into AGENTS.md.
+    files: frozenset[str]
+    #: Keys of a heartbeat that the gateway takes; others are left out.
+    heartbeat_keys: frozenset[str] | None
+    #: Where agents without a channel send what a heartbeat says: nowhere.
+    heartbeat_target: str
+    #: The key of the defaults of heartbeats below `channels.defaults`.
+    visibility: str
+    #: Whether agents stand in a map (`agents.entries`) or a list (`agents.list`).
+    agents_by_id: bool
+    #: Whether a stale file can be deleted and the main session of an agent, too.
+    deletes_files: bool
+    #: Whether text from people can be sent so that the gateway does not take it for its own commands.
+    suppresses_commands: bool
+    #: Whether the control-UI mode replaces pairing.
+    control_ui: bool
+
+    def heartbeat(self, config: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The heartbeat block of an agent."""
+        found = {"every": "10m", "target": "last", "includeReasoning": False, **(config or {})}
+        if found.get("target") == "last":
+            found["target"] = self.heartbeat_target
+        return {name: value for name, value in found.items() if not self.heartbeat_keys or name in self.heartbeat_keys}
+
+    def patch(self, config: Mapping[str, Any], agents: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+        """The merge patch that gives agents (id → workspace, heartbeat) their blocks; empty when nothing changes.
+
+        Raises `GatewayError` when the configuration is not what it should be.
+        """
+        block = config.get("agents") or {}
+        if not isinstance(block, Mapping):
+            raise GatewayError(Kind.PROTOCOL, "The gateway's configuration has no readable agents.")
+        found: dict[str, Any] = {}
+        known: Any = block.get("entries" if self.agents_by_id else "list") or ({} if self.agents_by_id else [])
+        if self.agents_by_id:
+            changed = {
+                name: {"heartbeat": heartbeat}
+                for name, (_, heartbeat) in agents.items()
+                if (known.get(name) or {}).get("heartbeat") != heartbeat
+            }
+            if changed:
+                found["agents"] = {"entries": changed}
+        else:
+            if not isinstance(known, list):
+                raise GatewayError(Kind.PROTOCOL, "The gateway's configuration has no readable list of agents.")
+            listed = [
+                {**entry, "workspace": agents[entry["id"]][0], "heartbeat": agents[entry["id"]][1]}
+                if isinstance(entry, Mapping) and entry.get("id") in agents else entry
+                for entry in known
+            ]  # fmt: skip
+            ids = {entry.get("id") for entry in known if isinstance(entry, Mapping)}
+            listed += [
+                {"id": name, "workspace": workspace, "heartbeat": heartbeat}
+                for name, (workspace, heartbeat) in agents.items() if name not in ids
+            ]  # fmt: skip
+            if listed != known:
+                found["agents"] = {"list": listed}
+        defaults = (config.get("channels") or {}).get("defaults") or {}
+        shown = defaults.get(self.visibility) or {}
+        wanted = {"showOk": False, "showAlerts": True, "useIndicator": True, **shown}
+        if wanted != shown:
+            found["channels"] = {"defaults": {self.visibility: wanted}}
+        if not ((config.get("tools") or {}).get("exec") or {}).get("host"):
+            found["tools"] = {"exec": {"host": "gateway"}}
+        return found
+
+
+_CORE = frozenset({"AGENTS.md", "SOUL.md", "USER.md", "BOOTSTRAP.md", "MEMORY.md", "IDENTITY.md"})
+
+DIALECTS = {
+    3: Dialect(
+        protocol=3, files=_CORE | {"TOOLS.md", "HEARTBEAT.md"}, heartbeat_keys=None, heartbeat_target="last",
+        visibility="heartbeat", agents_by_id=False, deletes_files=True, suppresses_commands=False, control_ui=True,
+    ),
+    4: Dialect(
+        protocol=4, files=_CORE, heartbeat_keys=frozenset({"every", "target", "prompt", "model", "activeHours"}),
+        heartbeat_target="none", visibility="heartbeatVisibility", agents_by_id=True, deletes_files=False,
+        suppresses_commands=True, control_ui=False,
+    ),
+}  # fmt: skip
+
+
+def dialect(protocol: int) -> Dialect:
+    """The dialect of a negotiated protocol."""
+    if protocol not in DIALECTS:
+        raise GatewayError(
+            Kind.VERSION, f"The gateway chose protocol {protocol}; {OLDEST} to {NEWEST} are spoken here."
+        )
+    return DIALECTS[protocol]

@@ -1,0 +1,1 @@
+"""Against real OpenClaw gateways; `make test-gateway` installs them."""
