@@ -26,6 +26,7 @@ from api.domain.context import Context, Services
 from api.domain.database import Database, migrate
 from api.domain.errors import Code, DomainError
 from api.domain.events.hub import EventHub
+from api.domain.gateways.links import Links
 from api.domain.organizations.operations import welcome
 from api.domain.runner import run_forever
 from api.domain.sealed import SecretBox
@@ -110,13 +111,16 @@ class Application:
         )  # fmt: skip
         presence = Presence(services)
         authenticator.on_agent = presence.note
-        services.settle_presence = presence.settle
+        services.settle_presence, services.note_presence = presence.settle, presence.note_id
 
         async def newcomer(subject: str, email: str | None, name: str | None, verified: bool) -> None:
             await welcome(Context(services, actor=SYSTEM), subject, email, name, verified=verified)
 
         authenticator.on_newcomer = newcomer
         await hub.start()
+        services.gateways = Links(services, app_version())
+        hub.on_read.append(services.gateways.wake)
+        await services.gateways.start()
         sweeper = asyncio.create_task(sweep_forever(services), name="sweeper")
         runner = asyncio.create_task(run_forever(services), name="runner")
         watcher = asyncio.create_task(_watch_token(services), name="token-watcher")
@@ -130,6 +134,7 @@ class Application:
             watcher.cancel()
             runner.cancel()
             await asyncio.gather(sweeper, watcher, runner, return_exceptions=True)
+            await services.gateways.stop()
             await hub.stop()
             await presence.stop()
             await database.close()

@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     rq_dispatch_retry_base_seconds: float = Field(10.0, ge=0)
     rq_dispatch_retry_max_seconds: float = Field(120.0, ge=0)
     gateway_min_version: str = "2026.02.9"
+    openclaw_gateway_device_identity_path: str = ""
     log_level: str = "INFO"
     log_format: Literal["text", "json", "auto"] = "auto"
     log_use_utc: bool = False
@@ -207,6 +208,12 @@ class Settings(BaseSettings):
     def migrate_at_start(self) -> bool:
         """Unset means yes: nothing set is a good start."""
         return True if self.db_auto_migrate is None else self.db_auto_migrate
+
+    @property
+    def identity_file(self) -> Path:
+        """Where the key is with which this installation identifies itself to gateways."""
+        text = self.openclaw_gateway_device_identity_path.strip()
+        return Path(text).expanduser().absolute() if text else self.data / "gateway-identity.json"
 
     @property
     def public_url(self) -> str:

@@ -31,6 +31,7 @@ from api.domain.sealed import SecretBox
 
 if TYPE_CHECKING:
     from api.domain.authentication import Authenticator, Credentials
+    from api.domain.gateways.links import Links
     from api.domain.souls import SoulsDirectory
     from api.settings import Settings
 
@@ -47,6 +48,10 @@ class Services:
     souls: SoulsDirectory
     #: Waits until a noted sign of life of an agent is written.
     settle_presence: Callable[[UUID], Awaitable[None]] | None = None
+    #: Notes a sign of life of an agent that came from its gateway.
+    note_presence: Callable[[UUID], Awaitable[None]] | None = None
+    #: The connections to gateways; there while the server runs.
+    gateways: Links | None = None
 
 
 @dataclass(slots=True)

@@ -57,6 +57,13 @@ class Code(Enum):
     SHUTTING_DOWN = (503, "The server stops; resume after the cursor in the details.")
     UPSTREAM_FAILED = (502, "A service outside did not answer as it should.")
     GATEWAY_REQUIRED = (422, "This needs a gateway and the board has none.")
+    GATEWAY_UNREACHABLE = (502, "The gateway does not answer; the message says why.")
+    GATEWAY_AUTH_FAILED = (502, "The gateway refuses its token or this installation's device.")
+    GATEWAY_SCOPE_MISSING = (502, "The gateway lets this installation in with fewer rights than it needs.")
+    GATEWAY_PAIRING_REQUIRED = (502, "Somebody must approve this installation's device on the gateway's host.")
+    GATEWAY_VERSION_UNSUPPORTED = (422, "The gateway is too old, or speaks another protocol.")
+    GATEWAY_REFUSED = (502, "The gateway answered that it will not do it.")
+    GATEWAY_IN_USE = (409, "Boards or agents live on the gateway.")
     UNAVAILABLE = (503, "A part that the request needs is away for the moment; try again.")
     INTERNAL = (500, "An unexpected error; the request id leads to it in the log.")
 
@@ -67,7 +74,10 @@ class Code(Enum):
 
 
 #: Codes after which the same request may succeed unchanged.
-RETRYABLE = {Code.RATE_LIMITED, Code.UPSTREAM_FAILED, Code.UNAVAILABLE, Code.SHUTTING_DOWN, Code.SLOW_SUBSCRIBER}
+RETRYABLE = {
+    Code.RATE_LIMITED, Code.UPSTREAM_FAILED, Code.GATEWAY_UNREACHABLE, Code.UNAVAILABLE, Code.SHUTTING_DOWN,
+    Code.SLOW_SUBSCRIBER,
+}  # fmt: skip
 
 PHRASES = {
     401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 409: "Conflict",

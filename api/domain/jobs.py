@@ -1,7 +1,7 @@
 """Durable jobs: what must reach an agent, written in the transaction of the change that causes it.
 
 A job of kind `message` is also the agent's inbox: it carries the text, the recipient and where it stands in the order
-of the log, and stays readable while it waits. Delivery over gateways will claim rows with SKIP LOCKED.
+of the log. The process that holds an agent's gateway delivers it there; without a gateway it waits to be read.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class Job(Base):
     reason: Mapped[str]
     agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"))
     board_id: Mapped[UUID | None] = mapped_column(ForeignKey("boards.id", ondelete="CASCADE"))
+    #: The gateway, of jobs for a gateway itself.
+    gateway_id: Mapped[UUID | None] = mapped_column(ForeignKey("gateways.id", ondelete="CASCADE"))
     task_id: Mapped[UUID | None]
     text: Mapped[LongText]
     deliver: Mapped[bool] = mapped_column(default=False)
@@ -42,6 +44,8 @@ class Job(Base):
     __table_args__ = (
         Index("ix_jobs_agent_id_xid_seq", "agent_id", "xid", "seq"),
         Index("ix_jobs_board_id", "board_id"),
+        Index("ix_jobs_open", "agent_id", "xid", "seq", postgresql_where=sql("state IN ('waiting', 'running')")),
+        Index("ix_jobs_gateway_id", "gateway_id", "xid", "seq", postgresql_where=sql("gateway_id IS NOT NULL")),
         Index("ix_jobs_waiting", "run_after", "seq", postgresql_where=sql("state = 'waiting'")),
         Index("ix_jobs_created_at", "created_at"),
     )

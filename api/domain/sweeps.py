@@ -113,7 +113,7 @@ async def retain(services: Services, clock: Any = None) -> int:
     async with services.database.write() as session:
         old = moment - timedelta(days=settings.job_retention_days)
         # What waits is kept however old: nobody has read or delivered it yet.
-        finished = select(Job.id).where(Job.created_at < old, Job.state != "waiting").limit(2000)
+        finished = select(Job.id).where(Job.created_at < old, Job.state.in_(("done", "failed"))).limit(2000)
         result: Any = await session.execute(delete(Job).where(Job.id.in_(finished)))
         gone += result.rowcount
         keys: Any = await session.execute(

@@ -24,7 +24,7 @@ from api.gateway.errors import GatewayError, Kind, refused
 from api.gateway.identity import PLATFORM, DeviceIdentity
 from api.gateway.protocol import Event, Hello, Response
 
-CHALLENGE_SECONDS = 2.0
+CHALLENGE_SECONDS = 5.0
 HANDSHAKE_SECONDS = 15.0
 CALL_SECONDS = 10.0
 IN_FLIGHT = 100

@@ -49,6 +49,9 @@ SKILL = """id name description category risk source_url: sourceUrl metadata crea
   updated_at: updatedAt"""
 PACK = """id name description source_url: sourceUrl branch metadata created_at: createdAt updated_at: updatedAt
   skill_count: skillCount"""
+GATEWAY = """id name url workspace_root: workspaceRoot allow_insecure_tls: allowInsecureTls
+  disable_device_pairing: disableDevicePairing created_at: createdAt updated_at: updatedAt"""
+TOLD = "board_id: boardId agent { id name } created error"
 POINTS = "{ primary { period value } comparison { period value } }"
 WIP_POINT = "{ period inbox in_progress: inProgress review done }"
 GLANCE = f"""nodes {{ board: id task_counts: taskCounts {{ status count }}
@@ -172,6 +175,29 @@ DOCUMENTS: dict[str, str] = {
     "skill_rest.replace_pack": _mutation("saveSkillPack", "SaveSkillPackInput", f"pack {{ {PACK} }}"),
     "skill_rest.delete_pack": _mutation("deleteSkillPack", "TargetInput", "deletedId"),
     "skill_rest.sync": _mutation("syncSkillPack", "TargetInput", "synced created updated warnings"),
+    "gateway_rest.gateway_page": f"query($limit: Int) {{ gateways(first: $limit) {{ {PAGE} {{ {GATEWAY} }} }} }}",
+    "gateway_rest.gateway": f"query($gateway_id: ID!) {{ gateway(id: $gateway_id) {{ {GATEWAY} }} }}",
+    "gateway_rest.create_gateway": _mutation("createGateway", "CreateGatewayInput", f"gateway {{ {GATEWAY} }}"),
+    "gateway_rest.update_gateway": _mutation("updateGateway", "UpdateGatewayInput", f"gateway {{ {GATEWAY} }}"),
+    "gateway_rest.delete_gateway": _mutation("deleteGateway", "TargetInput", "deletedId"),
+    "gateway_rest.sync_templates": _mutation("syncGatewayTemplates", "SyncGatewayTemplatesInput", "job { id state report }"),
+    "gateway_rest.status": "query($board_id: ID!) { board(id: $board_id) { gateway { url "
+    "status { state error version } sessions { raw } } } }",
+    "gateway_rest.session_list": "query($board_id: ID!) { board(id: $board_id) { gateway { sessions { raw } } } }",
+    "gateway_rest.session": "query($gateway_id: ID!, $session_id: String!) "
+    "{ gatewaySession(gatewayId: $gateway_id, key: $session_id) { raw } }",
+    "gateway_rest.history": "query($gateway_id: ID!, $session_id: String!) "
+    "{ gatewaySession(gatewayId: $gateway_id, key: $session_id) { messages(limit: 1000) { role content } } }",
+    "gateway_rest.say": _mutation("sendGatewayMessage", "SendGatewayMessageInput", "sessionKey"),
+    "coordination.nudge": _mutation("nudgeAgent", "NudgeAgentInput", TOLD),
+    "coordination.soul": "query($agent_id: ID!) { agentSoul(agentId: $agent_id) }",
+    "coordination.write_soul": _mutation("writeAgentSoul", "WriteAgentSoulInput", TOLD),
+    "coordination.ask_user": _mutation("askUser", "AskUserInput", TOLD),
+    "coordination.message_lead": _mutation("messageLead", "MessageLeadInput", TOLD),
+    "coordination.broadcast": _mutation("broadcastToLeads", "BroadcastToLeadsInput", f"sent failed results {{ {TOLD} }}"),
+    "inbox.inbox_page": "query($after: Cursor, $limit: Int!) { viewer { inbox(after: $after, first: $limit) { "
+    "cursor: endCursor has_more: hasNextPage messages { id created_at: createdAt reason: reasonLabel text board_id: boardId "
+    "task_id: taskId } } } }",
     "skill_rest.search_souls": """query($q: String!, $limit: Int!) { souls(search: $q, first: $limit) {
   handle slug page_url: pageUrl raw_md_url: rawMdUrl } }""",
     "skill_rest.soul": "query($handle: String!, $slug: String!) { soul(handle: $handle, slug: $slug) { handle slug content } }",
@@ -196,6 +222,7 @@ STREAMS: dict[str, str] = {
 #: Resolvers without a document, and why.
 EXEMPT: dict[str, str] = {
     "agents.heartbeat_or_create": "two mutations: `createAgent` when the name is unknown, then `sendHeartbeat`",
+    "gateway_rest.commands": "a fixed list of names of another protocol",
     "webhooks.ingest": "services outside deliver to it in their own form",
 }
 

@@ -124,7 +124,7 @@ def _bodies(row: Row) -> list[type[BaseModel]]:
 
 
 def _returned(row: Row) -> list[type[BaseModel]]:
-    if row.stream is not None:
+    if row.stream is not None or row.returns is str:
         return []
     if row.is_page:
         return [row.returns, row.item]
@@ -195,6 +195,8 @@ def _query_parameters(query: type[wire.Model]) -> list[dict[str, Any]]:
 def _responses(row: Row) -> dict[str, Any]:
     if row.stream is not None:
         good = {"description": "The stream.", "content": _content({"type": "string"}, "text/event-stream")}
+    elif row.returns is str:
+        good = {"description": "The text.", "content": _content({"type": "string"})}
     elif get_origin(row.returns) is list:
         items = {"type": "array", "items": _reference(get_args(row.returns)[0])}
         good = {"description": "The list.", "content": _content(items)}

@@ -141,6 +141,44 @@ class GatewayQuery(Model):
     gateway_id: UUID
 
 
+class SessionQuery(Model):
+    """Through which board's gateway."""
+
+    board_id: UUID | None = None
+
+
+class GatewayStatusQuery(SessionQuery):
+    """Which gateway: a board's, or one by its address."""
+
+    gateway_url: str | None = None
+    gateway_token: str | None = None
+    gateway_disable_device_pairing: bool | None = None
+    gateway_allow_insecure_tls: bool | None = None
+
+
+class SyncQuery(Model):
+    """Which agents get their files anew, and how."""
+
+    include_main: bool = True
+    lead_only: bool = False
+    reset_sessions: bool = False
+    rotate_tokens: bool = False
+    force_bootstrap: bool = False
+    overwrite: bool = False
+    board_id: UUID | None = None
+
+    def bound(self) -> dict[str, Any]:
+        """The flags as one argument."""
+        return {"flags": self.model_dump()}
+
+
+class InboxQuery(Model):
+    """From where, and how many."""
+
+    after: str | None = None
+    limit: int = Field(50, ge=1, le=200)
+
+
 class SkillQuery(GatewayQuery):
     """Which skills, for which gateway; counted only with a limit."""
 

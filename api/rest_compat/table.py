@@ -298,6 +298,8 @@ def _arguments(
 async def _shape(row: Row, ctx: Context, result: Any) -> Any:
     if row.returns is wire.OkResponse:
         return {"ok": True}
+    if row.returns is str:
+        return result
     fill = row.fill or FILLS[row.item]
     if row.is_page:
         items = await fill(ctx, result.rows)

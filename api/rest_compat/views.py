@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from api.rest_compat import wire
+from api.rest_compat.gateway_views import GATEWAY_FILLS
 from api.rest_compat.shapes import FILLS, agent_read, approval_read, columns, plain, task_read
 from api.schema import agents, comments, skills, snapshots, webhooks
 from api.schema.batching import Context
@@ -254,6 +255,7 @@ def _series_set(found: Any, name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+FILLS.update(GATEWAY_FILLS)
 FILLS.update(
     {
         wire.BoardSnapshot: board_snapshot,

@@ -18,9 +18,13 @@ from api.schema.approvals import ApprovalMutation, ApprovalQuery
 from api.schema.batching import Info
 from api.schema.boards import BoardMutation, BoardQuery
 from api.schema.comments import CommentMutation
+from api.schema.coordination import CoordinationMutation, CoordinationQuery
 from api.schema.events import BoardChangeEvent, EventSubscription
+from api.schema.gateway_mutations import GatewayMutation, GatewaySubscription
+from api.schema.gateways import GatewayQuery
 from api.schema.groups import GroupMutation, GroupQuery
 from api.schema.invites import InviteMutation
+from api.schema.jobs import JobMutation, JobQuery, JobSubscription
 from api.schema.members import OrganizationMutation
 from api.schema.memory import MemoryMutation
 from api.schema.metrics import MetricsQuery
@@ -44,7 +48,7 @@ log = structlog.get_logger(__name__)
 class Query(
     UserQuery, OrganizationQuery, BoardQuery, TaskQuery, ApprovalQuery, AgentQuery, ActivityQuery, NodeQuery,
     TagQuery, GroupQuery, MetricsQuery, WebhookQuery, SkillQuery,
-    NotificationQuery,
+    NotificationQuery, GatewayQuery, JobQuery, CoordinationQuery,
 ):  # fmt: skip
     """The nouns' query fields, and the moment."""
 
@@ -59,12 +63,13 @@ class Mutation(
     UserMutation, OrganizationMutation, BoardMutation, TaskMutation, CommentMutation, ApprovalMutation,
     MemoryMutation, AgentMutation, InviteMutation, TagMutation, GroupMutation,
     WebhookMutation, OnboardingMutation, SkillMutation, NotificationMutation,
+    GatewayMutation, JobMutation, CoordinationMutation,
 ):  # fmt: skip
     """The nouns' mutations."""
 
 
 @strawberry.type(description="Following. Events come in the order of the log, each once, and can be resumed.")
-class Subscription(EventSubscription, OrganizationSubscription):
+class Subscription(EventSubscription, OrganizationSubscription, JobSubscription, GatewaySubscription):
     """The event streams."""
 
 

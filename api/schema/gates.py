@@ -17,6 +17,7 @@ from api.domain.boards.tables import BoardGroup
 from api.domain.context import Context
 from api.domain.custom_fields.tables import CustomFieldDefinition
 from api.domain.errors import Forbidden, NotFound
+from api.domain.gateways import operations as gateways
 from api.domain.groups import operations as groups
 from api.domain.organizations.tables import OrganizationInvite, OrganizationMember
 from api.domain.skills import operations as skills
@@ -193,6 +194,19 @@ async def pack_admin(ctx: Context, path: Path) -> None:
         raise NotFound()
 
 
+async def main_of_gateway(ctx: Context, path: Path) -> None:
+    """The main agent of a gateway."""
+    if not access.an_agent(ctx.actor).is_main:
+        raise Forbidden("Only the main agent of a gateway may do this.")
+
+
+async def gateway_admin(ctx: Context, path: Path) -> None:
+    """An administrator, and a gateway of the active organisation."""
+    member = access.administrator(ctx.actor)
+    if (await gateways.find(ctx, path["gateway_id"])).organization_id != member.organization_id:
+        raise NotFound()
+
+
 async def webhook_read(ctx: Context, path: Path) -> None:
     """The board is readable and has the webhook."""
     await board_read(ctx, path)
@@ -231,6 +245,7 @@ BOARD_PART: dict[Any, Any] = {
     webhook_write: board_write, delivery_read: board_read, member_admin: organization_admin,
     invite_admin: organization_admin, field_admin: organization_admin, tag_admin: organization_admin,
     skill_admin: organization_admin, pack_admin: organization_admin, tag_read: organization_member,
+    gateway_admin: organization_admin, main_of_gateway: main_of_gateway,
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import strawberry
 
-from api.domain import inbox
+from api.domain import access, inbox
 from api.domain.actor import Agent as AgentActor
 from api.domain.context import Context
 from api.domain.jobs import Job
@@ -40,6 +40,12 @@ class MessageReason(Enum):
     CHAT = strawberry.enum_value("chat", description="A chat message on the board.")
     CHAT_COMMAND = strawberry.enum_value("chat.command", description="A command to every agent, like /pause.")
     BOARD_UPDATED = strawberry.enum_value("board.updated", description="The board's settings changed.")
+    WEBHOOK = strawberry.enum_value("webhook", description="A webhook took a delivery.")
+    GROUP_CHAT = strawberry.enum_value("group.chat", description="An entry in the group's memory.")
+    ONBOARDING = strawberry.enum_value("onboarding", description="The conversation that sets a board up.")
+    NUDGE = strawberry.enum_value("nudge", description="The lead's words.")
+    ASK_USER = strawberry.enum_value("ask_user", description="A lead asks for the person's answer.")
+    LEAD_MESSAGE = strawberry.enum_value("lead.message", description="The main agent's words to a lead.")
     OTHER = strawberry.enum_value("other", description="Something this version of the schema does not name.")
 
 
@@ -51,6 +57,7 @@ class InboxMessage:
     id: strawberry.ID = strawberry.field(description="The UUID.")
     cursor: Cursor = strawberry.field(description="Its place; give it as `after` to go on behind it.")
     reason: MessageReason = strawberry.field(description="Why the agent is told.")
+    reason_label: str = strawberry.field(description="The reason in words, also where `reason` is OTHER.")
     text: str = strawberry.field(description="The words; the first line is a header that agents know.")
     board_id: strawberry.ID | None = strawberry.field(description="The board it is about.")
     task_id: strawberry.ID | None = strawberry.field(description="The task it is about.")
@@ -64,6 +71,7 @@ class InboxMessage:
             cls,
             row,
             cursor=Cursor(cursor),
+            reason_label=row.reason,
             reason=MessageReason(row.reason) if known else MessageReason.OTHER,
         )
 
@@ -89,6 +97,12 @@ async def load_inboxes(
     ids: list[UUID] = [agent.row.id for agent in agents]
     pages = await inbox.inboxes(ctx, ids, after, first)
     return [_shape(pages[agent_id]) for agent_id in ids]
+
+
+async def inbox_page(ctx: Context, after: str | None = None, limit: int = 50) -> Inbox:
+    """The calling agent's own messages, after its sign of life is on its way."""
+    actor = access.an_agent(ctx.actor)
+    return _shape((await inbox.inboxes(ctx, [actor.id], after, limit))[actor.id])
 
 
 async def load_viewer_inbox(

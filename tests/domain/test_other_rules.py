@@ -10,6 +10,8 @@ from uuid import UUID
 
 import pytest
 
+from api.domain import access
+from api.domain.actor import Membership, Role, User
 from api.domain.agents import rules as agents
 from api.domain.approvals import rules as approvals
 from api.domain.approvals.rules import ApprovalStatus
@@ -151,6 +153,34 @@ def test_who_is_meant(text: str, meant: list[Bot]) -> None:
 def test_snippets_say_that_they_are_cut() -> None:
     assert snippet(" x ", 5) == "x"
     assert snippet("a" * 900, 800) == "a" * 797 + "..."
+    assert snippet("a" * 800, 800) == "a" * 800, "what just fits is whole"
+
+
+def test_the_session_of_an_agent_says_what_it_is() -> None:
+    assert agents.session_key(A, None, B, is_lead=False) == f"agent:mc-gateway-{B}:main"
+    assert agents.session_key(A, B, None, is_lead=True) == f"agent:lead-{B}:main"
+    assert agents.session_key(A, B, None, is_lead=False) == f"agent:mc-{A}:main"
+
+
+def test_whose_eyes_an_event_is_for() -> None:
+    def member(role: Role, **rights: Any) -> User:
+        membership = Membership(B, A, role, False, False, **rights)
+        return User(A, "n", membership, {A: membership})
+
+    plain, admin = member(Role.MEMBER), member(Role.ADMIN)
+    reader = member(Role.MEMBER, boards={B: (True, False)})
+    # Without a board it is the organisation's administration; on a board it is for those who read the board.
+    assert [access.may_see_event(one, A, None) for one in (plain, reader, admin)] == [False, False, True]
+    assert [access.may_see_event(one, A, B) for one in (plain, reader, admin)] == [False, True, False]
+
+
+def test_who_reads_all_boards_of_the_organisation_that_is_meant() -> None:
+    here = Membership(A, A, Role.MEMBER, True, False)
+    there = Membership(B, B, Role.MEMBER, False, False)
+    person = User(A, "n", there, {A: here, B: there})
+    assert access.reads_all_boards(person, A) is True
+    assert access.reads_all_boards(person, B) is False
+    assert access.reads_all_boards(person, None) is False, "the active one"
 
 
 # -- memory ----------------------------------------------------------------------------------------------------------

@@ -24,8 +24,20 @@ def identity(tmp_path: Path) -> DeviceIdentity:
     return DeviceIdentity.load(tmp_path / "device.json")
 
 
+async def opened(openclaw: Gateway, identity: DeviceIdentity) -> Connection:
+    """A connection; a gateway that is busy may end the first attempt, which is to be tried again."""
+    for attempt in range(5):
+        try:
+            return await Connection.open(Target(openclaw.url, TOKEN), identity)
+        except GatewayError as error:
+            if not error.transient or attempt == 4:
+                raise
+            await asyncio.sleep(1)
+    raise AssertionError
+
+
 async def test_it_lets_us_in_with_every_scope(openclaw: Gateway, identity: DeviceIdentity) -> None:
-    connection = await Connection.open(Target(openclaw.url, TOKEN), identity)
+    connection = await opened(openclaw, identity)
     try:
         assert connection.hello.protocol == 4 and connection.hello.server.version
         assert {"operator.admin", "operator.write"} <= set(connection.hello.auth.scopes or ())
@@ -35,7 +47,7 @@ async def test_it_lets_us_in_with_every_scope(openclaw: Gateway, identity: Devic
 
 
 async def test_answers_find_their_questions(openclaw: Gateway, identity: DeviceIdentity) -> None:
-    connection = await Connection.open(Target(openclaw.url, TOKEN), identity)
+    connection = await opened(openclaw, identity)
     try:
         keys = [f"agent:main:answers-{number}" for number in range(150)]
         patched = await asyncio.gather(*(connection.call("sessions.patch", {"key": key}, seconds=60) for key in keys))
@@ -51,7 +63,7 @@ async def test_answers_find_their_questions(openclaw: Gateway, identity: DeviceI
 
 
 async def test_a_turn_is_followed_by_its_events(openclaw: Gateway, identity: DeviceIdentity) -> None:
-    connection = await Connection.open(Target(openclaw.url, TOKEN), identity)
+    connection = await opened(openclaw, identity)
     events = connection.events()
 
     async def until_final() -> dict[str, Any]:

@@ -104,6 +104,20 @@ class Scene:
         )
         return str(made["createNotificationEndpoint"]["endpoint"]["id"])
 
+    def spare_gateway(self) -> str:
+        """A gateway that nothing lives on but its main agent."""
+        main = self.world.main_agent(self.home)
+        return str(self.world.sql("SELECT gateway_id FROM agents WHERE id::text = $1", main.id)[0]["gateway_id"])
+
+    def failed_job(self) -> str:
+        """A job that was given up."""
+        job = uuid4()
+        self.world.sql(
+            "INSERT INTO jobs (id, kind, reason, gateway_id, text, deliver, state, attempts, created_at) "
+            "VALUES ($1, 'gateway.sync', 'x', $2::text::uuid, '', false, 'failed', 5, now())", job, self.gateway,
+        )  # fmt: skip
+        return str(job)
+
     def other_board(self) -> str:
         """A board to delete, with the same rights on it."""
         board = self.world.board(max_agents=1000)
@@ -199,6 +213,14 @@ BODIES: dict[str, Maker] = {
     "POST /skills/marketplace": lambda s: {"source_url": f"https://example.org/r{next(NUMBERS)}"},
     "POST /skills/packs": lambda s: {"source_url": f"https://github.com/owner/r{next(NUMBERS)}"},
     "PATCH /skills/packs/{pack_id}": lambda s: {"source_url": f"https://github.com/owner/r{next(NUMBERS)}"},
+    "POST /gateways": lambda s: {"name": "g", "url": "ws://127.0.0.1:1", "workspace_root": "/w"},
+    "PATCH /gateways/{gateway_id}": lambda s: {"name": "Gateway"},
+    "POST /gateways/sessions/{session_id}/message": lambda s: {"content": "c"},
+    "POST /agent/boards/{board_id}/agents/{agent_id}/nudge": lambda s: {"message": "m"},
+    "PUT /agent/boards/{board_id}/agents/{agent_id}/soul": lambda s: {"content": "c"},
+    "POST /agent/boards/{board_id}/gateway/main/ask-user": lambda s: {"content": "c"},
+    "POST /agent/gateway/boards/{board_id}/lead/message": lambda s: {"content": "c"},
+    "POST /agent/gateway/leads/broadcast": lambda s: {"content": "c"},
     "POST /boards/{board_id}/webhooks": lambda s: {"description": "d"},
     "PATCH /boards/{board_id}/webhooks/{webhook_id}": lambda s: {"description": "e"},
     "GET /boards/{board_id}/onboarding": lambda s: s.conversation() or None,
@@ -225,13 +247,14 @@ TARGETS: dict[str, Maker] = {
     "skill_id": Scene.skill, "pack_id": Scene.pack, "handle": lambda s: "someone", "slug": lambda s: "soul",
     "webhook_id": Scene.webhook,
     "payload_id": Scene.delivery, "member_id": Scene.member, "board_id": lambda s: s.board["id"],
-    "group_id": lambda s: s.group,
+    "group_id": lambda s: s.group, "gateway_id": lambda s: s.gateway, "session_id": lambda s: "agent:main:main",
 }  # fmt: skip
 
 SPECIAL: dict[str, dict[str, Maker]] = {
     "DELETE /boards/{board_id}": {"board_id": Scene.other_board},
     "DELETE /board-groups/{group_id}": {"group_id": Scene.empty_group},
     "GET /organizations/me/members/{member_id}": {"member_id": lambda s: s.reader_member_id},
+    "DELETE /gateways/{gateway_id}": {"gateway_id": lambda s: s.spare_gateway()},
 }
 
 QUERIES: dict[str, Maker] = {
@@ -313,6 +336,17 @@ INPUTS: dict[str, Maker] = {
     "saveSkillPack": lambda s: {"sourceUrl": f"https://github.com/owner/g{next(NUMBERS)}"},
     "deleteSkillPack": lambda s: {"id": s.pack()},
     "syncSkillPack": lambda s: {"id": s.pack()},
+    "createGateway": lambda s: {"name": "g", "url": "ws://127.0.0.1:1", "workspaceRoot": "/w"},
+    "updateGateway": lambda s: {"id": s.gateway, "name": "Gateway"},
+    "deleteGateway": lambda s: {"id": s.spare_gateway()},
+    "syncGatewayTemplates": lambda s: {"gatewayId": s.gateway},
+    "sendGatewayMessage": lambda s: {"gatewayId": s.gateway, "sessionKey": "agent:main:main", "content": "c"},
+    "retryJob": lambda s: {"id": s.failed_job()},
+    "nudgeAgent": lambda s: {"boardId": s.board["id"], "agentId": s.agent(), "message": "m"},
+    "writeAgentSoul": lambda s: {"boardId": s.board["id"], "agentId": s.agent(), "content": "c"},
+    "askUser": lambda s: {"boardId": s.board["id"], "content": "c"},
+    "messageLead": lambda s: {"boardId": s.board["id"], "content": "c"},
+    "broadcastToLeads": lambda s: {"content": "c"},
     "createNotificationEndpoint": lambda s: {"url": "http://127.0.0.1:1/"},
     "updateNotificationEndpoint": lambda s: {"id": s.endpoint(), "description": "d"},
     "deleteNotificationEndpoint": lambda s: {"id": s.endpoint()},
@@ -335,6 +369,10 @@ ARGUMENTS: dict[str, Maker] = {
             ("task", lambda s: f'id: "{s.task()}"'), ("approval", lambda s: f'id: "{s.approval()}"'),
             ("agent", lambda s: f'id: "{s.agent()}"'), ("organization", lambda s: f'id: "{s.home}"'),
             ("tag", lambda s: f'id: "{s.tag()}"'), ("boardGroup", lambda s: f'id: "{s.group}"'),
+            ("gateway", lambda s: f'id: "{s.gateway}"'), ("job", lambda s: f'id: "{s.failed_job()}"'),
+            ("gatewaySession", lambda s: f'gatewayId: "{s.gateway}", key: "k"'),
+            ("agentSoul", lambda s: f'agentId: "{s.agent()}"'), ("jobEvents", lambda s: f'id: "{s.failed_job()}"'),
+            ("gatewaySessionEvents", lambda s: f'gatewayId: "{s.gateway}", sessionKey: "k"'),
             ("soul", lambda s: 'handle: "someone", slug: "soul"'),
             ("webhook", lambda s: f'id: "{s.webhook()}"'),
             ("webhookDelivery", lambda s: s.webhook() and f'id: "{s.delivery()}"'),

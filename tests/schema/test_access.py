@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from graphql import get_named_type, is_leaf_type
 
 from api.domain.events.cursor import Cursor
 from api.rest_compat.routes import ROWS
@@ -34,6 +35,9 @@ CODES = {
     "I": "BAD_USER_INPUT",
     "L": "LAST_OWNER",
     "B": "UPSTREAM_FAILED",
+    "G": "GATEWAY_UNREACHABLE",
+    "Q": "GATEWAY_REQUIRED",
+    "S": "SILENT",
 }
 
 
@@ -66,13 +70,14 @@ def document(scene: Scene, operation: str) -> tuple[str, dict[str, Any]]:
     root, name = operation.split(".")
     schema = build_schema()._schema
     field = getattr(schema, f"{root.lower()}_type").fields[name]
-    leaf = "" if name == "eventCursor" else "{ __typename }"
+    leaf = "" if is_leaf_type(get_named_type(field.type)) else "{ __typename }"
     arguments = ARGUMENTS[name](scene) if name in ARGUMENTS else ""
     if root == "Query":
         asked = f"({arguments})" if arguments else ""
         return f"{{ {name}{asked} {leaf} }}", {}
     if root == "Subscription":
-        start = f'after: "{Cursor(scene.world.services.hub.epoch, 0, 0)}"'
+        resumes = "after" in field.args and get_named_type(field.args["after"].type).name == "Cursor"
+        start = f'after: "{Cursor(scene.world.services.hub.epoch, 0, 0)}"' if resumes else ""
         return f"subscription {{ {name}({arguments} {start}) {{ __typename }} }}", {}
     if "input" not in field.args:
         return f"mutation {{ {name} {leaf} }}", {}

@@ -38,11 +38,11 @@ class RunningServer:
 
     def __init__(self, database_url: str, settings: Settings) -> None:
         self.database_url = database_url
-        self.settings = settings
-        self.application: Application = create_app(settings, database_url)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
+        self.settings = settings = settings.model_copy(update={"port": self.port})
+        self.application: Application = create_app(settings, database_url)
         self.url = f"http://127.0.0.1:{self.port}"
         config = uvicorn.Config(
             self.application, host="127.0.0.1", port=self.port, log_config=None, access_log=False,

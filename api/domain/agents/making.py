@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from api.domain.activity import record
 from api.domain.agents import rules
-from api.domain.agents.lifecycle import ask_lifecycle
+from api.domain.agents.lifecycle import ask_lifecycle, user_of
 from api.domain.agents.tables import Agent
 from api.domain.authentication.tokens import digest, mint
 from api.domain.boards.tables import Board, Gateway
@@ -52,7 +52,7 @@ async def make(
     ctx.add(agent)
     await ctx.flush()
     if board.gateway_id is not None:
-        ask_lifecycle(ctx, agent, "provision")
+        ask_lifecycle(ctx, agent, "provision", reset_session=not is_lead, user_id=user_of(ctx))
     row = record(ctx, "agent.created", f"Agent created: {agent.name}", board_id=board.id, agent_id=agent.id)
     await ctx.flush()
     emit(ctx, "agent.created", agent, board.organization_id, row.id)
@@ -83,7 +83,7 @@ async def ensure_lead(ctx: Context, board: Board, name: str, profile: Mapping[st
     if lead.name != text:
         before, lead.name, lead.updated_at = lead.name, text, ctx.now()
         if lead.gateway_id is not None:
-            ask_lifecycle(ctx, lead, "update")
+            ask_lifecycle(ctx, lead, "update", user_id=user_of(ctx))
         changes = [{"field": "name", "before": before, "after": text}]
         emit(ctx, "agent.updated", lead, board.organization_id, changes=changes)
     return lead

@@ -14,7 +14,7 @@ from api.domain.activity.tables import ActivityEvent
 from api.domain.actor import Agent as AgentActor
 from api.domain.actor import User as UserActor
 from api.domain.agents import making, rules
-from api.domain.agents.lifecycle import ask_lifecycle
+from api.domain.agents.lifecycle import ask_lifecycle, removal_of, user_of
 from api.domain.agents.making import Issued, check_name, emit
 from api.domain.agents.tables import Agent
 from api.domain.approvals.tables import Approval
@@ -158,6 +158,7 @@ async def update_agent(ctx: Context, agent_id: UUID, change: Mapping[str, Any], 
         if not change and not force:
             return agent
         before = {name: getattr(agent, name) for name in TRACKED}
+        left, lived = await _leave(ctx, agent), (agent.gateway_id, agent.openclaw_session_id)
         if change.get("is_gateway_main") is not None:
             await _convert(ctx, agent, change, organization_id)
         elif "board_id" in change and agent.board_id is not None:
@@ -178,8 +179,10 @@ async def update_agent(ctx: Context, agent_id: UUID, change: Mapping[str, Any], 
                 setattr(agent, field, rules.template(change[field]))
         agent.updated_at = ctx.now()
         await ctx.flush()
+        if left is not None and (agent.gateway_id, agent.openclaw_session_id) != lived:
+            ctx.add(left)
         if agent.gateway_id is not None:
-            ask_lifecycle(ctx, agent, "update")
+            ask_lifecycle(ctx, agent, "update", force_bootstrap=force, user_id=user_of(ctx))
         changes = difference(before, {name: getattr(agent, name) for name in TRACKED})
         emit(ctx, "agent.updated", agent, organization_id, changes=changes)
         if before["board_id"] != agent.board_id:
@@ -221,6 +224,8 @@ async def delete_agent(ctx: Context, agent_id: UUID, *, by_lead_on: UUID | None 
         ):
             raise Conflict("Boards use the gateway of this main agent.", code=Code.CONFLICT)
         await _release_tasks(ctx, agent)
+        if (left := await _leave(ctx, agent)) is not None:
+            ctx.add(left)
         for statement in (
             update(ActivityEvent).where(ActivityEvent.agent_id == agent.id).values(agent_id=None),
             update(Approval).where(Approval.agent_id == agent.id).values(agent_id=None),
@@ -285,6 +290,12 @@ async def heartbeat_or_create(ctx: Context, draft: Mapping[str, Any]) -> Agent:
 
 
 # -- parts -----------------------------------------------------------------------------------------------------------
+
+
+async def _leave(ctx: Context, agent: Agent) -> Job | None:
+    """The job that takes the agent from the gateway where it lives now."""
+    gateway = await ctx.one(select(Gateway).where(Gateway.id == agent.gateway_id)) if agent.gateway_id else None
+    return removal_of(ctx, agent, gateway) if gateway is not None and gateway.url.strip() else None
 
 
 async def _move(ctx: Context, agent: Agent, board_id: UUID | None, organization_id: UUID | None) -> None:

@@ -37,6 +37,12 @@ class Presence:
         self._tasks[agent.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(agent.id, None))
 
+    async def note_id(self, agent_id: UUID) -> None:
+        """A sign of life of this agent came from elsewhere."""
+        agent = await self._services.authenticator.agent_by_id(agent_id)
+        if agent is not None:
+            self.note(agent)
+
     async def settle(self, agent_id: UUID) -> None:
         """Wait until a noted sign of life of this agent is written."""
         if (task := self._tasks.get(agent_id)) is not None:

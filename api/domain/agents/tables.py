@@ -28,6 +28,8 @@ class Agent(Base):
     openclaw_session_id: Mapped[str | None] = mapped_column(index=True)
     agent_token_hash: Mapped[str | None] = mapped_column(index=True)
     token_digest: Mapped[str | None]
+    #: Ours: of the token that is on its way into the workspace; the old one holds until it is there, or is used.
+    next_token_digest: Mapped[str | None]
     heartbeat_config: Mapped[dict[str, Any] | None]
     identity_profile: Mapped[dict[str, Any] | None]
     identity_template: Mapped[LongText | None]
@@ -51,6 +53,7 @@ class Agent(Base):
 
     __table_args__ = (
         Index("uq_agents_token_digest", "token_digest", unique=True),
+        Index("uq_agents_next_token_digest", "next_token_digest", unique=True),
         Index("uq_agents_board_lead", "board_id", unique=True, postgresql_where=text("is_board_lead")),
         Index("uq_agents_gateway_main", "gateway_id", unique=True, postgresql_where=text("board_id IS NULL")),
         Index("uq_agents_board_name", "board_id", func.lower(text("name")), unique=True),

@@ -225,7 +225,7 @@ class Authenticator:
     # -- agents ---------------------------------------------------------------------------------------------------
 
     async def _agent(self, token: str, address: str) -> Agent:
-        agent = await self._find_agent(AgentRow.token_digest == digest(token))
+        agent = await self._find_agent(AgentRow.token_digest == digest(token)) or await self._next_token(token)
         if agent is None:
             # Slow hashes are tried only while the address has failures left; a match is no failure.
             await self.failures.check(_window(address, token))
@@ -236,6 +236,23 @@ class Authenticator:
         if self.on_agent is not None:
             self.on_agent(agent)
         return agent
+
+    async def _next_token(self, token: str) -> Agent | None:
+        """A token on its way into a workspace is there once it is used: from now on it is the agent's."""
+        async with self.database.statements() as connection:
+            row = (
+                await connection.execute(
+                    update(AgentRow)
+                    .where(AgentRow.next_token_digest == digest(token))
+                    .values(token_digest=digest(token), next_token_digest=None, agent_token_hash=None)
+                    .returning(AgentRow.id)
+                )
+            ).first()
+        return await self._find_agent(AgentRow.id == row.id) if row is not None else None
+
+    async def agent_by_id(self, agent_id: UUID) -> Agent | None:
+        """An agent as an actor, for what is done in its name."""
+        return await self._find_agent(AgentRow.id == agent_id)
 
     async def _find_agent(self, condition: Any) -> Agent | None:
         statement = (

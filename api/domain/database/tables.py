@@ -8,6 +8,7 @@ from api.domain.boards import tables as boards
 from api.domain.custom_fields import tables as custom_fields
 from api.domain.database.base import Base
 from api.domain.events import tables as events
+from api.domain.gateways import tables as gateways
 from api.domain.memory import tables as memory
 from api.domain.onboarding import tables as onboarding
 from api.domain.organizations import tables as organizations
@@ -18,6 +19,6 @@ from api.domain.webhooks import tables as webhooks
 
 metadata = Base.metadata
 ROOMS = (
-    activity, agents, approvals, boards, custom_fields, events, idempotency, jobs, limits, memory, onboarding,
+    activity, agents, approvals, boards, custom_fields, events, gateways, idempotency, jobs, limits, memory, onboarding,
     organizations, skills, tags, tasks, users, webhooks,
 )  # fmt: skip

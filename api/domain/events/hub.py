@@ -91,6 +91,8 @@ class EventHub:
         self._tell_others = False
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        #: Called after events of any process were read.
+        self.on_read: list[Callable[[], None]] = []
 
     async def start(self) -> None:
         """Find the present position and begin to read."""
@@ -244,6 +246,9 @@ class EventHub:
             for row in rows:
                 if row["seq"] is not None:
                     self._publish(_event(row))
+            if rows[0]["seq"] is not None:
+                for call in self.on_read:
+                    call()
             full = len(rows) == PAGE
             if not full:
                 self._position = max(self._position, (rows[0]["horizon"], 0))

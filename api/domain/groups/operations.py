@@ -162,7 +162,7 @@ async def set_rhythm(ctx: Context, group_id: UUID, every: str, *, include_board_
             if gateway is None or not gateway.url.strip() or not gateway.workspace_root.strip():
                 found.failed.append(agent.id)
             else:
-                ask_lifecycle(ctx, agent, "update")
+                ask_lifecycle(ctx, agent, "heartbeat")
             await ctx.flush()
             ctx.emit(
                 "agent.updated", subject_id=agent.id, board_id=board.id, organization_id=group.organization_id,

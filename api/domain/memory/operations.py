@@ -51,6 +51,16 @@ async def write_memory(
     return entry
 
 
+async def is_paused(ctx: Context, board_id: UUID) -> bool:
+    """Whether the newest command in the board's chat is `/pause`."""
+    command = func.lower(func.trim(MemoryEntry.content))
+    newest = await ctx.one(
+        select(command).where(MemoryEntry.board_id == board_id, MemoryEntry.is_chat, command.in_(rules.COMMANDS))
+        .order_by(MemoryEntry.created_at.desc()).limit(1)
+    )  # fmt: skip
+    return bool(newest == "/pause")
+
+
 async def redact_memory(ctx: Context, entry_id: UUID) -> MemoryEntry:
     """An administrator takes the text away; the row stays with a mark."""
     async with ctx.write():

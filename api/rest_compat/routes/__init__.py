@@ -6,6 +6,7 @@ from api.rest_compat.routes import (
     agents,
     approvals,
     boards,
+    gateways,
     groups,
     memory,
     onboarding,
@@ -19,6 +20,6 @@ from api.rest_compat.routes import (
 
 MODULES = (
     users, agents, organizations, boards, memory, approvals, tasks, tags, groups, activity, webhooks, onboarding,
-    skills, agent,
+    skills, gateways, agent,
 )  # fmt: skip
 ROWS = [row for module in MODULES for row in module.ROWS]

@@ -1,11 +1,21 @@
 """What agents call with their own token."""
 
-from api.rest_compat.queries import AgentQuery, ApprovalQuery, MemoryQuery, PageQuery, PayloadQuery, TaskQuery
+from api.rest_compat.queries import (
+    AgentQuery,
+    ApprovalQuery,
+    InboxQuery,
+    MemoryQuery,
+    PageQuery,
+    PayloadQuery,
+    TaskQuery,
+)
 from api.rest_compat.routes.onboarding import UPDATE
-from api.rest_compat.table import AGENT, Hints, delete, get, patch, post
+from api.rest_compat.table import AGENT, Hints, delete, get, patch, post, put
 from api.rest_compat.wire import (
     AgentCreate,
     AgentHealthStatusResponse,
+    AgentInboxRead,
+    AgentNudge,
     AgentRead,
     ApprovalCreate,
     ApprovalRead,
@@ -14,8 +24,16 @@ from api.rest_compat.wire import (
     BoardOnboardingRead,
     BoardRead,
     BoardWebhookPayloadRead,
+    GatewayLeadBroadcastRequest,
+    GatewayLeadBroadcastResponse,
+    GatewayLeadMessageRequest,
+    GatewayLeadMessageResponse,
+    GatewayMainAskUserRequest,
+    GatewayMainAskUserResponse,
     LLMErrorResponse,
+    OkResponse,
     Page,
+    SoulUpdateRequest,
     TagRef,
     TaskCommentCreate,
     TaskCommentRead,
@@ -23,10 +41,31 @@ from api.rest_compat.wire import (
     TaskRead,
     TaskUpdate,
 )
-from api.schema import agents, approvals, boards, comments, memory, onboarding, tags, tasks, webhooks
-from api.schema.gates import board_of_agent, board_read, board_write, delivery_read, task_read, task_write
+from api.schema import (
+    agents,
+    approvals,
+    boards,
+    comments,
+    coordination,
+    inbox,
+    memory,
+    onboarding,
+    tags,
+    tasks,
+    webhooks,
+)
+from api.schema.gates import (
+    board_of_agent,
+    board_read,
+    board_write,
+    delivery_read,
+    main_of_gateway,
+    task_read,
+    task_write,
+)
 
 LEAD = ("agent", "agent-lead")
+MAIN = ("agent", "agent-main")
 TEAM = ("agent", "agent-lead", "agent-worker")
 ALL = ("agent", "agent-lead", "agent-worker", "agent-main")
 ANY, BOARD_LEAD = "any_agent", "board_lead"
@@ -45,6 +84,10 @@ ROWS = [
          who=AGENT, returns=AgentRead,
          hints=Hints("agent_heartbeat", ANY, "At every wake-up, before looking for work.",
                      "To report progress; comment on the task for that.", "Shows the agent online.")),
+    get("/agent/inbox", inbox.inbox_page, name="agent_inbox", summary="Read one's messages", tags=ALL, who=AGENT,
+        query=InboxQuery, returns=AgentInboxRead,
+        hints=Hints("agent_inbox", ANY, "At every heartbeat: it says whether there is anything to do, in one request.",
+                    "In a loop without a pause.", "Notes a sign of life.")),
     get("/agent/boards", boards.board_page, name="list_boards", summary="List the agent's boards", tags=ALL, who=AGENT,
         query=PageQuery, returns=Page[BoardRead],
         hints=Hints("agent_board_discovery", ANY, "To find the board to work on.", "When its id is known.")),
@@ -66,6 +109,39 @@ ROWS = [
            hints=Hints("agent_lifecycle", BOARD_LEAD, "When a worker is not needed any more.",
                        "While it has work in progress.", "Its work in progress returns to the inbox.",
                        "The board's lead.")),
+    post("/agent/boards/{board_id}/agents/{agent_id}/nudge", coordination.nudge, name="nudge_agent",
+         summary="Say something to an agent of one's board", tags=LEAD, who=AGENT, gate=board_write, body=AgentNudge,
+         returns=OkResponse, errors=_refusals(403, 404, 422, 502), operation_id="agent_lead_nudge_agent",
+         hints=Hints("agent_coordination", BOARD_LEAD, "When an agent of the board is silent or off the track.",
+                     "To talk about a task; comment there.", "Puts the words into its session.", "The board's lead.")),
+    get("/agent/boards/{board_id}/agents/{agent_id}/soul", coordination.soul, name="get_agent_soul",
+        summary="Read a soul", tags=TEAM, who=AGENT, gate=board_read, returns=str, refusals=(403, 502),
+        hints=Hints("agent_board_soul_lookup", ANY, "To know one's own character, or that of an agent one leads.",
+                    "To read what an agent does.")),
+    put("/agent/boards/{board_id}/agents/{agent_id}/soul", coordination.write_soul, name="update_agent_soul",
+        summary="Write a soul", tags=LEAD, who=AGENT, gate=board_write, body=SoulUpdateRequest, returns=OkResponse,
+        errors=_refusals(403, 404, 422, 502), operation_id="agent_lead_update_agent_soul",
+        hints=Hints("agent_knowledge_authoring", BOARD_LEAD, "When an agent of the board should be another.",
+                    "For a single task; say it there.", "Replaces its SOUL.md.", "The board's lead.")),
+    post("/agent/boards/{board_id}/gateway/main/ask-user", coordination.ask_user, name="ask_user",
+         summary="Ask the person", tags=LEAD, who=AGENT, gate=board_write, body=GatewayMainAskUserRequest,
+         returns=GatewayMainAskUserResponse, errors=_refusals(403, 404, 502),
+         operation_id="agent_lead_ask_user_via_gateway_main",
+         hints=Hints("human_escalation", BOARD_LEAD, "When only a person can answer.",
+                     "For a decision about a task; request an approval.",
+                     "The main agent reaches the person; the answer is memory of the board.", "The board's lead.")),
+    post("/agent/gateway/boards/{board_id}/lead/message", coordination.message_lead, name="message_lead",
+         summary="Say something to a board's lead", tags=MAIN, who=AGENT, gate=main_of_gateway,
+         body=GatewayLeadMessageRequest, returns=GatewayLeadMessageResponse, errors=_refusals(403, 404, 422, 502),
+         operation_id="agent_main_message_board_lead",
+         hints=Hints("lead_direct_routing", "agent_main", "A question or hand-over to one board.",
+                     "To several boards; broadcast.", "Makes the lead when there is none.", "A gateway's main agent.")),
+    post("/agent/gateway/leads/broadcast", coordination.broadcast, name="broadcast_leads",
+         summary="Say something to all leads", tags=MAIN, who=AGENT, gate=main_of_gateway,
+         body=GatewayLeadBroadcastRequest, returns=GatewayLeadBroadcastResponse, errors=_refusals(403, 404, 422, 502),
+         operation_id="agent_main_broadcast_lead_message",
+         hints=Hints("lead_broadcast_routing", "agent_main", "What concerns every board.", "For one board.",
+                     "Makes leads where there are none.", "A gateway's main agent.")),
     get("/agent/boards/{board_id}/tasks", tasks.task_page, name="list_tasks", summary="List tasks", tags=TEAM,
         who=AGENT, gate=board_read, query=TaskQuery, returns=Page[TaskRead],
         hints=Hints("agent_board_task_discovery", ANY, "To find work: filter by status, assignee or unassigned.",

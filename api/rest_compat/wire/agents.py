@@ -89,6 +89,25 @@ class AgentNudge(Model):
     message: NonBlank
 
 
+class InboxMessage(Model):
+    """Something an agent was told."""
+
+    id: UUID
+    created_at: datetime
+    reason: str
+    text: str
+    board_id: UUID | None = None
+    task_id: UUID | None = None
+
+
+class AgentInboxRead(Model):
+    """What an agent was told after the cursor, oldest first; `cursor` continues after it."""
+
+    cursor: str
+    has_more: bool
+    messages: list[InboxMessage]
+
+
 class SoulUpdateRequest(Model):
     """A new soul for an agent."""
 

@@ -54,7 +54,7 @@ class GatewaysStatusResponse(Model):
     connected: bool
     gateway_url: str
     error: str | None = None
-    main_session: Any = None
+    main_session: Any | None = None
     main_session_error: str | None = None
     sessions: list[Any] | None = None
     sessions_count: int | None = None
@@ -64,7 +64,7 @@ class GatewaySessionsResponse(Model):
     """The sessions of a gateway."""
 
     sessions: list[Any]
-    main_session: Any = None
+    main_session: Any | None = None
 
 
 class GatewaySessionResponse(Model):

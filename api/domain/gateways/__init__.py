@@ -1,0 +1,1 @@
+"""Gateways: registered by people, held by one process each, told by jobs."""

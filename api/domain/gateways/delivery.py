@@ -1,0 +1,183 @@
+"""Jobs for a gateway: messages into sessions, agents' lifecycles, removals, calls of other processes, syncs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+import structlog
+from sqlalchemy import select
+
+from api.domain.activity import record
+from api.domain.actor import SYSTEM
+from api.domain.agents.tables import Agent
+from api.domain.boards.tables import Board, Gateway
+from api.domain.context import Context
+from api.domain.gateways import lifecycle, sync
+from api.domain.gateways.workspaces import main_session
+from api.domain.jobs import Job
+from api.gateway.connection import Connection
+from api.gateway.errors import GatewayError, Kind
+from api.gateway.provisioning import workspace
+
+if TYPE_CHECKING:
+    from api.domain.context import Services
+    from api.domain.gateways.link import Link
+
+log = structlog.get_logger(__name__)
+
+#: How often the gateway may refuse a job before it is put aside.
+REFUSALS = 5
+LONGEST = 60.0
+
+#: What is written in the activity when a message has reached its agent, by the job's reason.
+REACHED = {
+    "task.assigned": "task.assignee_notified", "task.created": "task.lead_notified",
+    "approval.resolved": "approval.lead_notified", "board.updated": "board.lead_notified",
+    "nudge": "agent.nudge.sent", "ask_user": "gateway.lead.ask_user.sent",
+    "lead.message": "gateway.main.lead_message.sent",
+}  # fmt: skip
+FAILED = {
+    "nudge": "agent.nudge.failed", "ask_user": "gateway.lead.ask_user.failed",
+    "lead.message": "gateway.main.lead_message.failed", "approval.resolved": "approval.lead_notify_failed",
+    "board.updated": "board.lead_notify_failed", "task.created": "task.lead_notify_failed",
+}  # fmt: skip
+
+
+async def run(link: Link, connection: Connection, job: Job) -> None:
+    """Do a job. Raises `GatewayError`."""
+    await HANDLERS[job.kind](link, connection, job)
+
+
+async def message(link: Link, connection: Connection, job: Job) -> None:
+    """Put a message into its agent's session; the job's id is the idempotency key, so it is there once."""
+    ctx = Context(link.services, actor=SYSTEM)
+    agent: Agent | None = await ctx.one(select(Agent).where(Agent.id == job.agent_id))
+    await ctx.end_moment()
+    if agent is None or agent.gateway_id is None:
+        return
+    try:
+        await say(connection, agent, job.text, str(job.id), deliver=job.deliver)
+    except GatewayError as error:
+        if not workspace.is_missing(error):
+            raise
+        # The gateway has lost the agent: it is made again, then it is told.
+        await lifecycle.restore(link, connection, agent.id)
+        await say(connection, agent, job.text, str(job.id), deliver=job.deliver)
+
+
+async def say(connection: Connection, agent: Agent, text: str, key: str, *, deliver: bool) -> None:
+    """One message into an agent's session, which is made and named when it is not there."""
+    session = agent.openclaw_session_id or (main_session(agent.gateway_id) if agent.gateway_id else "")
+    label = agent.name if agent.board_id is not None else "Gateway Agent"
+    await connection.call("sessions.patch", {"key": session, "label": label}, seconds=30)
+    params: dict[str, Any] = {"sessionKey": session, "message": text, "deliver": deliver, "idempotencyKey": key}
+    if connection.dialect.suppresses_commands:
+        params["suppressCommandInterpretation"] = True
+    await connection.call("chat.send", params, seconds=60)
+
+
+async def remove(link: Link, connection: Connection, job: Job) -> None:
+    """Take a deleted agent from the gateway; if files stayed, its main agent is asked to remove them."""
+    data = job.data or {}
+    stayed = await workspace.remove(connection, data["key"], data["session_key"] or "")
+    if stayed and data.get("board"):
+        text = (
+            f"CLEAN UP\nAgent: {job.text}\nAgent id: {data['agent_id']}\nWorkspace: {data['path']}\n\n"
+            "The agent is deleted and its folder stayed. Remove the folder, then answer NO_REPLY."
+        )
+        session = main_session(link.gateway_id)
+        params = {"sessionKey": session, "message": text, "deliver": False, "idempotencyKey": str(job.id)}
+        await connection.call("chat.send", params, seconds=30)
+
+
+async def call(link: Link, connection: Connection, job: Job) -> None:
+    """A call of a process that does not hold the gateway; the answer goes back in the job."""
+    data = job.data or {}
+    answer: dict[str, Any] = {}
+    try:
+        answer["answer"] = await connection.call(data["method"], data["params"], seconds=float(data["seconds"]))
+    except GatewayError as error:
+        answer["failed"] = {"kind": error.kind.name, "message": str(error)}
+    ctx = Context(link.services, actor=SYSTEM)
+    async with ctx.write():
+        row = await ctx.one(select(Job).where(Job.id == job.id).with_for_update())
+        if row is not None:
+            row.data = {**(row.data or {}), **answer}
+            row.state, row.finished_at = "failed" if "failed" in answer else "done", ctx.now()
+
+
+Handler = Callable[["Link", Connection, Job], Awaitable[None]]
+HANDLERS: dict[str, Handler] = {
+    "message": message, "lifecycle": lifecycle.run, "gateway.remove": remove, "gateway.call": call,
+    "gateway.sync": sync.run,
+}  # fmt: skip
+
+
+# -- how it ended ----------------------------------------------------------------------------------------------------
+
+
+async def settle(services: Services, job: Job, failure: GatewayError | None, *, over: bool) -> None:
+    """Write how a job ended: done, to be tried again at a time, or put aside for a person.
+
+    What the gateway's absence prevents waits as long as it takes; what the gateway refuses is tried `REFUSALS` times.
+    """
+    ctx = Context(services, actor=SYSTEM)
+    async with ctx.write():
+        row: Job | None = await ctx.one(select(Job).where(Job.id == job.id).with_for_update())
+        if row is None or row.state != "running" or row.attempts != job.attempts:
+            return
+        if failure is None:
+            row.state, row.finished_at, row.run_after = "done", ctx.now(), None
+            await _reached(ctx, row, REACHED.get(row.reason))
+            return
+        refused = int((row.data or {}).get("refused", 0)) + (0 if failure.transient else 1)
+        row.data = {**(row.data or {}), "error": str(failure)[:500], "code": f"GATEWAY_{failure.kind.name}",
+                    "refused": refused}  # fmt: skip
+        if refused >= REFUSALS:
+            row.state, row.finished_at, row.run_after = "failed", ctx.now(), None
+            await _put_aside(ctx, row, failure)
+        else:
+            seconds = min(0.5 * 2 ** min(row.attempts, 10), LONGEST)
+            row.state = "waiting"
+            row.run_after = None if over else ctx.now() + timedelta(seconds=failure.retry_after or seconds)
+            if row.kind == "lifecycle":
+                await lifecycle.note_failure(ctx, row, failure, final=False)
+    log.info("gateway.job", job=str(job.id), kind=job.kind, reason=job.reason, ended=row.state)
+
+
+async def _reached(ctx: Context, job: Job, kind: str | None) -> None:
+    if kind is None or job.agent_id is None:
+        return
+    name = await ctx.one(select(Agent.name).where(Agent.id == job.agent_id))
+    actor = (job.data or {}).get("sender_id")
+    record(
+        ctx, kind, f"Message delivered to {name}.", agent_id=UUID(actor) if actor else job.agent_id,
+        task_id=job.task_id, board_id=job.board_id,
+    )  # fmt: skip
+
+
+async def _put_aside(ctx: Context, job: Job, failure: GatewayError) -> None:
+    """A job that was given up: an event, and for an agent's lifecycle the reason on the agent."""
+    board = await ctx.one(select(Board).where(Board.id == job.board_id)) if job.board_id else None
+    organization_id = board.organization_id if board is not None else None
+    if organization_id is None:
+        gateway_id = job.gateway_id
+        if gateway_id is None and job.agent_id is not None:
+            gateway_id = await ctx.one(select(Agent.gateway_id).where(Agent.id == job.agent_id))
+        organization_id = await ctx.one(select(Gateway.organization_id).where(Gateway.id == gateway_id))
+    if job.kind == "lifecycle":
+        await lifecycle.note_failure(ctx, job, failure, final=True)
+    if (kind := FAILED.get(job.reason)) is not None:
+        await _reached(ctx, job, kind)
+    ctx.emit("job.failed", subject_id=job.id, board_id=job.board_id, organization_id=organization_id)
+
+
+def key_for(job_id: UUID, purpose: str) -> str:
+    """An idempotency key of a job's further messages."""
+    return str(uuid5(NAMESPACE_OID, f"{job_id}:{purpose}"))
+
+
+__all__ = ["HANDLERS", "Kind", "key_for", "run", "say", "settle"]

@@ -1,0 +1,172 @@
+"""An agent's life on its gateway, step by step: a token that holds only once it is there, files, and waking up.
+
+Nothing is locked while the gateway works: what is wished is written first, and compared again at the end.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from api.domain.actor import SYSTEM
+from api.domain.agents.lifecycle import key_of
+from api.domain.agents.presence import announce
+from api.domain.agents.rules import shown_status
+from api.domain.agents.tables import Agent
+from api.domain.authentication.tokens import digest, mint
+from api.domain.boards.tables import Board, Gateway
+from api.domain.context import Context
+from api.domain.gateways import workspaces
+from api.domain.jobs import Job
+from api.gateway.connection import Connection
+from api.gateway.errors import GatewayError
+from api.gateway.provisioning import workspace
+from api.gateway.provisioning.workspace import Options
+
+if TYPE_CHECKING:
+    from api.domain.gateways.link import Link
+
+#: How long an agent that was woken has until it checks in, and how often it is woken.
+CHECK_IN = timedelta(seconds=30)
+WAKES = 3
+
+
+async def run(link: Link, connection: Connection, job: Job) -> None:
+    """Do what the job wishes for its agent; an older wish than the newest is done already."""
+    data: dict[str, Any] = job.data or {}
+    ctx = Context(link.services, actor=SYSTEM)
+    agent: Agent | None = await ctx.one(select(Agent).where(Agent.id == job.agent_id))
+    await ctx.end_moment()
+    if agent is None or agent.gateway_id != link.gateway_id or data.get("generation") != agent.lifecycle_generation:
+        return
+    if job.text == "wake":
+        await _wake(link, connection, agent, job, "woken up")
+        return
+    if job.text == "heartbeat":
+        place = workspace.Workspace(
+            workspaces.kind_of(agent), key_of(agent), agent.openclaw_session_id or "", agent.name,
+            await _place(ctx, agent), {}, agent.heartbeat_config or {},
+        )  # fmt: skip
+        await link.heartbeats.set(place)
+        return
+    options = Options(
+        provision=job.text == "provision", overwrite=bool(data.get("overwrite")),
+        force_bootstrap=bool(data.get("force_bootstrap")), reset_session=bool(data.get("reset_session", True)),
+    )  # fmt: skip
+    await write(link, connection, agent.id, options, user_id=data.get("user_id"))
+    if data.get("wake", True):
+        await _wake(link, connection, agent, job, "provisioned" if options.provision else "updated")
+    await _finish(link, agent.id, data["generation"])
+
+
+async def restore(link: Link, connection: Connection, agent_id: UUID) -> None:
+    """Make an agent again that the gateway does not know any more."""
+    await write(link, connection, agent_id, Options(provision=True))
+
+
+async def write(
+    link: Link, connection: Connection, agent_id: UUID, options: Options, *, user_id: str | None = None,
+    token: str | None = None,
+) -> None:  # fmt: skip
+    """Write the whole workspace, with a new token unless one is given; the old one holds until the files are there."""
+    ctx = Context(link.services, actor=SYSTEM)
+    async with ctx.write():
+        agent: Agent | None = await ctx.one(select(Agent).where(Agent.id == agent_id).with_for_update(key_share=True))
+        if agent is None:
+            return
+        gateway = await ctx.one(select(Gateway).where(Gateway.id == link.gateway_id))
+        if gateway is None:
+            return
+        fresh = token is None
+        token = token or mint()
+        if fresh:
+            agent.next_token_digest = digest(token)
+        wanted = await workspaces.wanted(
+            ctx, agent, gateway, token, connection.dialect, UUID(user_id) if user_id else None
+        )  # fmt: skip
+    await workspace.write(connection, wanted, options, link.heartbeats)
+    if fresh:
+        async with ctx.write():
+            agent = await ctx.one(
+                select(Agent).where(Agent.id == agent_id).with_for_update(key_share=True)
+                .execution_options(populate_existing=True)
+            )  # fmt: skip
+            # The agent may have used it in the meantime, or somebody may have issued another one.
+            if agent is not None and agent.next_token_digest == digest(token):
+                agent.token_digest, agent.next_token_digest, agent.agent_token_hash = digest(token), None, None
+
+
+async def _place(ctx: Context, agent: Agent) -> str:
+    gateway = await ctx.one(select(Gateway).where(Gateway.id == agent.gateway_id))
+    await ctx.end_moment()
+    return workspaces.place_of(agent, gateway) if gateway is not None else ""
+
+
+async def _wake(link: Link, connection: Connection, agent: Agent, job: Job, what: str) -> None:
+    """Wake the agent with a message, and expect it to check in."""
+    from api.domain.gateways.delivery import key_for, say
+
+    ctx = Context(link.services, actor=SYSTEM)
+    async with ctx.write():
+        row: Agent | None = await ctx.one(select(Agent).where(Agent.id == agent.id).with_for_update(key_share=True))
+        if row is None:
+            return
+        row.wake_attempts += 1
+        row.last_wake_sent_at = ctx.now()
+        row.checkin_deadline_at = ctx.now() + CHECK_IN
+        generation = row.lifecycle_generation
+    text = (
+        f"Hello {agent.name}. Your workspace has been {what}. Start now: read BOOTSTRAP.md first if it is there and "
+        "not empty, then AGENTS.md, check in, and begin your heartbeats."
+    )
+    await say(connection, agent, text, key_for(job.id, f"wake-{generation}"), deliver=True)
+
+
+async def _finish(link: Link, agent_id: UUID, generation: int) -> None:
+    ctx = Context(link.services, actor=SYSTEM)
+    async with ctx.write():
+        agent: Agent | None = await ctx.one(
+            select(Agent).where(Agent.id == agent_id).with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )  # fmt: skip
+        if agent is None or agent.lifecycle_generation != generation:
+            return
+        if agent.status in ("provisioning", "updating"):
+            agent.status = "online"
+        agent.provision_action = agent.provision_requested_at = agent.last_provision_error = None
+        agent.updated_at = ctx.now()
+        await _tell(ctx, agent)
+
+
+async def note_failure(ctx: Context, job: Job, failure: GatewayError, *, final: bool) -> None:
+    """Why an agent is not as it should be; after the last attempt it is shown offline. In the caller's write."""
+    agent: Agent | None = await ctx.one(select(Agent).where(Agent.id == job.agent_id).with_for_update(key_share=True))
+    if agent is None or (job.data or {}).get("generation") != agent.lifecycle_generation:
+        return
+    agent.last_provision_error = str(failure)[:2000]
+    if final:
+        agent.status, agent.checkin_deadline_at = "offline", None
+        agent.provision_action = agent.provision_requested_at = None
+    agent.updated_at = ctx.now()
+    await _tell(ctx, agent)
+
+
+async def _tell(ctx: Context, agent: Agent) -> None:
+    shown = shown_status(agent, ctx.now())
+    await ctx.flush()
+    organization_id = await organization_of(ctx, agent)
+    if shown != agent.announced_status:
+        await announce(ctx, agent.id, agent.board_id, organization_id, shown)
+
+
+async def organization_of(ctx: Context, agent: Agent) -> UUID | None:
+    """An agent's organisation, through its board or its gateway."""
+    column = (
+        select(Board.organization_id).where(Board.id == agent.board_id)
+        if agent.board_id is not None else select(Gateway.organization_id).where(Gateway.id == agent.gateway_id)
+    )  # fmt: skip
+    found: UUID | None = await ctx.one(column)
+    return found

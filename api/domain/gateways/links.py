@@ -1,0 +1,179 @@
+"""The connections of this process: which gateways it holds, by a lease in the database, and calls through them.
+
+Any number of processes run this; each gateway has one connection, in the process with its lease. A process that ends
+gives its leases back, one that dies lets them expire within `LEASE`; the others take them over. A call in a process
+that does not hold the gateway goes through the table of jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import delete, select, text, update
+
+from api.domain.actor import SYSTEM
+from api.domain.boards.tables import Gateway
+from api.domain.context import Context
+from api.domain.gateways.link import Link
+from api.domain.gateways.tables import GatewayLink
+from api.domain.jobs import Job
+from api.gateway.connection import CALL_SECONDS, Connection, Gap, Target
+from api.gateway.errors import GatewayError, Kind
+from api.gateway.identity import DeviceIdentity
+from api.gateway.protocol import Event
+
+if TYPE_CHECKING:
+    from api.domain.context import Services
+
+log = structlog.get_logger(__name__)
+
+#: How long a lease is good, and how often it is renewed.
+LEASE = timedelta(seconds=6)
+TEND_SECONDS = 1.5
+
+_NOW = "(clock_timestamp() AT TIME ZONE 'UTC')"
+_LEASE = text(
+    "INSERT INTO gateway_links AS l (gateway_id, holder, expires_at, state, handshakes, updated_at) "
+    f"SELECT g.id, :me, {_NOW} + :lease, 'connecting', 0, {_NOW} FROM gateways g WHERE btrim(g.url) <> '' "
+    "ON CONFLICT (gateway_id) DO UPDATE SET holder = :me, expires_at = excluded.expires_at "
+    f"WHERE l.holder = :me OR l.holder IS NULL OR l.expires_at < {_NOW} RETURNING l.gateway_id"
+)
+
+
+class Links:
+    """The process's gateways. `start` before use, `stop` at the end, `wake` when there may be something to do."""
+
+    def __init__(self, services: Services, version: str) -> None:
+        self.services, self.version, self.me = services, version, uuid4()
+        self._links: dict[UUID, Link] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._identity: DeviceIdentity | None = None
+
+    @property
+    def identity(self) -> DeviceIdentity:
+        """Who this installation is to gateways. Raises `DamagedIdentity`."""
+        if self._identity is None:
+            self._identity = DeviceIdentity.load(self.services.settings.identity_file)
+        return self._identity
+
+    async def start(self) -> None:
+        """Begin to hold gateways."""
+        self._task = asyncio.create_task(self._tend_forever(), name="gateway-links")
+
+    async def stop(self) -> None:
+        """Close every connection and give the leases back."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.gather(*(link.stop() for link in self._links.values()), return_exceptions=True)
+        self._links.clear()
+        with contextlib.suppress(Exception):
+            async with self.services.database.statements() as connection:
+                await connection.execute(
+                    update(GatewayLink).where(GatewayLink.holder == self.me).values(holder=None)
+                )  # fmt: skip
+
+    def wake(self) -> None:
+        """Something was written that may concern a gateway."""
+        self._wake.set()
+        for link in self._links.values():
+            link.wake()
+
+    # -- using ------------------------------------------------------------------------------------------------------
+
+    async def check(self, target: Target) -> Connection:
+        """A connection of its own to a gateway that is not registered yet; the caller closes it."""
+        return await Connection.open(target, self.identity, version=self.version)
+
+    async def call(
+        self, gateway_id: UUID, method: str, params: dict[str, Any] | None = None, *, seconds: float = CALL_SECONDS
+    ) -> Any:
+        """Call a registered gateway, through the process that holds it. Raises `GatewayError`."""
+        link = self._links.get(gateway_id)
+        if link is not None:
+            return await link.call(method, params, seconds=seconds)
+        return await self._call_elsewhere(gateway_id, method, params or {}, seconds)
+
+    async def _call_elsewhere(self, gateway_id: UUID, method: str, params: dict[str, Any], seconds: float) -> Any:
+        ctx, number = Context(self.services, actor=SYSTEM), uuid4()
+        data = {"method": method, "params": params, "seconds": seconds, "session_key": str(number)}
+        async with ctx.write():
+            ctx.add(Job(id=number, kind="gateway.call", reason=method, text="", gateway_id=gateway_id, data=data,
+                        created_at=ctx.now()))  # fmt: skip
+        self.services.hub.wake()
+        try:
+            async with asyncio.timeout(seconds + LEASE.total_seconds()):
+                while True:
+                    async with self.services.database.statements() as connection:
+                        found = select(Job.state, Job.data).where(Job.id == number)
+                        row = (await connection.execute(found)).first()
+                    if row is None:
+                        raise GatewayError(Kind.UNREACHABLE, "The gateway is gone.")
+                    if row.state == "done":
+                        return (row.data or {}).get("answer")
+                    if row.state == "failed":
+                        failed = (row.data or {}).get("failed") or {}
+                        raise GatewayError(Kind[failed.get("kind", "UNREACHABLE")], failed.get("message", ""))
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise GatewayError(Kind.TIMEOUT, f"No process answered {method} within {seconds:g} seconds.") from None
+        finally:
+            async with self.services.database.statements() as connection:
+                await connection.execute(delete(Job).where(Job.id == number))
+
+    async def events(self, gateway_id: UUID) -> AsyncIterator[Event | Gap]:
+        """Events of a gateway that this process holds; ends when it is not held here."""
+        link = self._links.get(gateway_id)
+        if link is None:
+            return
+        async for event in link.events():
+            yield event
+
+    def holds(self, gateway_id: UUID) -> bool:
+        """Whether this process has the connection."""
+        return gateway_id in self._links
+
+    # -- holding ----------------------------------------------------------------------------------------------------
+
+    async def _tend_forever(self) -> None:
+        while True:
+            try:
+                await self._tend()
+            except Exception as error:
+                log.warning("gateways.not_tended", error=type(error).__name__)
+                await self._let_go(set())
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), TEND_SECONDS)
+
+    async def _tend(self) -> None:
+        async with self.services.database.statements() as connection:
+            held = set((await connection.execute(_LEASE, {"me": self.me, "lease": LEASE})).scalars())
+            rows = (await connection.execute(select(Gateway.__table__).where(Gateway.id.in_(held)))).all()
+        targets = {
+            row.id: Target(
+                row.url.strip(), self.services.secrets.open(row.token) if row.token else "", row.allow_insecure_tls,
+                row.disable_device_pairing,
+            )
+            for row in rows
+        }  # fmt: skip
+        await self._let_go(targets.keys())
+        for gateway_id, target in targets.items():
+            link = self._links.get(gateway_id)
+            if link is not None and link.target != target:
+                await link.stop()
+                link = None
+            if link is None:
+                self._links[gateway_id] = Link(self, gateway_id, target)
+
+    async def _let_go(self, held: Any) -> None:
+        """Stop what is not held any more, before another process may connect."""
+        for gateway_id in [one for one in self._links if one not in held]:
+            await self._links.pop(gateway_id).stop()

@@ -1,0 +1,1 @@
+"""Agents' workspaces on a gateway: what is written there, and how."""
