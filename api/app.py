@@ -119,7 +119,7 @@ class Application:
         authenticator.on_newcomer = newcomer
         await hub.start()
         services.gateways = Links(services, app_version())
-        hub.on_read.append(services.gateways.wake)
+        hub.on_commit.append(services.gateways.committed)
         await services.gateways.start()
         sweeper = asyncio.create_task(sweep_forever(services), name="sweeper")
         runner = asyncio.create_task(run_forever(services), name="runner")

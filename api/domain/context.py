@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -162,10 +162,14 @@ class Context:
         The whole of it is shielded: a client that leaves now must not take the connection with it, and servers cancel
         what they cancel at every await again.
         """
-        task = asyncio.ensure_future(self._end_moment(asyncio.current_task()))
-        _ENDING.add(task)
-        task.add_done_callback(_ENDING.discard)
-        await asyncio.shield(task)
+        await _shielded(self._end_moment(asyncio.current_task()))
+
+    async def release(self) -> None:
+        """Give the connection back while something else than the database is waited for.
+
+        Loads beside the caller go on; what they read next is a newer moment.
+        """
+        await _shielded(self._close_moment())
 
     async def _end_moment(self, caller: asyncio.Task[Any] | None) -> None:
         self.batches.clear()
@@ -174,8 +178,12 @@ class Context:
             task.cancel()
         if pending:
             await asyncio.gather(*pending, return_exceptions=True)
+        self.memo.clear()
+        await self._close_moment()
+        self.memo.clear()
+
+    async def _close_moment(self) -> None:
         async with self._lock:
-            self.memo.clear()
             if self._moment is not None:
                 moment, self._moment = self._moment, None
                 await moment.close()
@@ -320,6 +328,13 @@ class Context:
     @staticmethod
     def _ended(cursor: Cursor | None, message: str) -> DomainError:
         return DomainError(message, code=Code.SUBSCRIPTION_ENDED, cursor=str(cursor) if cursor else None)
+
+
+async def _shielded(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.ensure_future(work)
+    _ENDING.add(task)
+    task.add_done_callback(_ENDING.discard)
+    await asyncio.shield(task)
 
 
 def naive_utc(moment: datetime | None) -> datetime | None:

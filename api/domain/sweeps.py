@@ -17,6 +17,7 @@ from api.domain.agents.tables import Agent
 from api.domain.boards.tables import Board
 from api.domain.context import Context, Services
 from api.domain.events import log as event_log
+from api.domain.gateways.checkin import give_up_waiting, wake_again
 from api.domain.idempotency import IdempotencyKey
 from api.domain.jobs import Job
 from api.domain.limits import sweep_windows
@@ -135,7 +136,8 @@ async def drop_payloads(services: Services, clock: Any = None) -> int:
 
 
 SWEEPS: tuple[Callable[[Services], Awaitable[int]], ...] = (
-    announce_silent, mark_stalled, wake_stalled, release_long_stalled, retain, drop_payloads,
+    announce_silent, mark_stalled, wake_stalled, release_long_stalled, wake_again, give_up_waiting, retain,
+    drop_payloads,
 )  # fmt: skip
 
 

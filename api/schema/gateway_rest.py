@@ -15,6 +15,7 @@ from api.domain.boards.tables import Board
 from api.domain.boards.tables import Gateway as GatewayRow
 from api.domain.context import Context
 from api.domain.errors import DomainError, Invalid, NotFound
+from api.domain.events.hub import within
 from api.domain.gateways import jobs, operations
 from api.domain.gateways.link import version_of
 from api.domain.gateways.workspaces import main_session
@@ -75,10 +76,12 @@ async def sync_templates(ctx: Context, gateway_id: UUID, flags: Mapping[str, Any
             return {**found, **none, "errors": [wrong]}
     job = await operations.ask_sync(ctx, gateway_id, flags)
     away: str | None = None
+    commit = ctx.services.hub.next_commit
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(SYNC_SECONDS):
             while job.state not in jobs.ENDED and away is None:
-                await asyncio.sleep(jobs.LOOK_SECONDS)
+                await within(commit, jobs.LOOK_SECONDS)
+                commit = ctx.services.hub.next_commit
                 job = await jobs.find(ctx, job.id)
                 link = (await operations.links(ctx, [gateway_id])).get(gateway_id)
                 away = link.error if link is not None and link.state == "failed" else None

@@ -156,7 +156,7 @@ def rows_of(world: World) -> dict[tuple[str, str], dict[str, Any]]:
             continue
         for (text,) in world.sql(f"SELECT to_jsonb(t) FROM {table} t"):
             row = json.loads(text)
-            if table == "events" and row["kind"] == "agent.presence":
+            if table == "events" and row["kind"] in ("agent.presence", "gateway.link"):
                 continue
             identity = str(row.get("id") or row.get("seq") or row)
             found[table, identity] = {name: value for name, value in row.items() if name not in NOT_COLUMNS}

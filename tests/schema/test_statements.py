@@ -250,8 +250,10 @@ class Statements:
         event.remove(self.engine, "before_cursor_execute", self._note)
 
     def _note(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        # What keeps the connections to gateways is no part of the operation.
-        if not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK")) and "gateway_links" not in statement:
+        # What works in the background is no part of the operation.
+        if not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK")) and not any(
+            word in statement for word in ("gateway_links", "SKIP LOCKED")
+        ):
             self.sent.append(statement)
 
 

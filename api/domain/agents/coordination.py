@@ -24,7 +24,7 @@ from api.domain.boards.tables import Board, Gateway
 from api.domain.context import Context
 from api.domain.errors import Code, DomainError, Forbidden, Invalid, NotFound, field_error
 from api.domain.gateways.operations import call
-from api.domain.gateways.sync import text_of
+from api.domain.gateways.reading import text_of
 
 USER_TAGS, USER_SOURCE = ("gateway_main", "user_reply"), "user_via_gateway_main"
 LEAD_TAGS, LEAD_SOURCE = ("gateway_main", "lead_reply"), "lead_to_gateway_main"

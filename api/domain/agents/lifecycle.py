@@ -19,8 +19,8 @@ STATUS = {"provision": "provisioning", "update": "updating"}
 def ask_lifecycle(ctx: Context, agent: Agent, action: str, **options: Any) -> None:
     """Write the job: `provision` and `update` make the whole workspace, `heartbeat` its rhythm, `wake` only wakes.
 
-    Options: `reset_session`, `wake` (both true unless given), `force_bootstrap`, `overwrite`, `user_id` whom USER.md
-    names.
+    `files` writes them anew with the agent's present token, beside a present wish. Options: `reset_session`, `wake`
+    (both true unless given), `force_bootstrap`, `overwrite`, `user_id` whom USER.md names.
     """
     if action in STATUS:
         # What was asked before and has not run is contained in this.

@@ -11,12 +11,15 @@ from sqlalchemy import ColumnElement, func, select
 
 from api.domain import access, removal
 from api.domain.actor import Agent as AgentActor
+from api.domain.agents.lifecycle import ask_lifecycle, removal_of, user_of
+from api.domain.agents.rules import session_key
 from api.domain.agents.tables import Agent
 from api.domain.boards import rules
 from api.domain.boards.tables import Board, BoardGroup, Gateway
 from api.domain.context import Context
 from api.domain.errors import Invalid, field_error
 from api.domain.groups.operations import tell_of_change
+from api.domain.jobs import Job
 from api.domain.paging import Listing, Order
 
 BY_NAME = (Order(func.lower(Board.name)), Order(Board.created_at, descending=True))
@@ -29,6 +32,15 @@ FIELDS = (
     "comment_required_for_review", "block_status_changes_with_pending_approval", "only_lead_can_change_status",
     "max_agents", "stalled_release_minutes",
 )  # fmt: skip
+#: What the files of the board's agents say of it.
+IN_FILES = set(FIELDS) - {
+    "slug",
+    "description",
+    "gateway_id",
+    "board_group_id",
+    "goal_source",
+    "stalled_release_minutes",
+}
 
 
 async def find(ctx: Context, board_id: UUID) -> Board | None:
@@ -111,6 +123,7 @@ async def update_board(ctx: Context, board_id: UUID, change: Mapping[str, Any]) 
             await tell_of_change(ctx, board, before["board_group_id"], board.board_group_id)
         if changes:
             await _tell_lead(ctx, board, changes)
+            await _follow(ctx, board, before["gateway_id"], {change["field"] for change in changes})
     return board
 
 
@@ -121,6 +134,7 @@ async def delete_board(ctx: Context, board_id: UUID) -> Board:
         board = access.write_board(
             ctx.actor, await ctx.one(select(Board).where(Board.id == board_id).with_for_update())
         )
+        await _leave(ctx, board, board.gateway_id)
         for statement in removal.of_boards(select(Board.id).where(Board.id == board_id)):
             await ctx.run(statement.execution_options(synchronize_session=False))
         ctx.emit("board.deleted", subject_id=board.id, board_id=board.id, organization_id=board.organization_id)
@@ -142,6 +156,38 @@ async def _check_references(ctx: Context, values: Mapping[str, Any], organizatio
         )
         if known is None:
             raise Invalid("board_group_id is invalid: there is no such group in this organisation.")
+
+
+async def _leave(ctx: Context, board: Board, gateway_id: UUID | None) -> list[Agent]:
+    """Write the jobs that take the board's agents from a gateway; the agents."""
+    agents = await ctx.all(
+        select(Agent).where(Agent.board_id == board.id).order_by(Agent.created_at, Agent.id)
+        .with_for_update(key_share=True)
+    )  # fmt: skip
+    gateway = await ctx.one(select(Gateway).where(Gateway.id == gateway_id)) if gateway_id else None
+    if gateway is not None and gateway.url.strip():
+        for agent in agents:
+            if agent.gateway_id == gateway.id:
+                ctx.add(removal_of(ctx, agent, gateway))
+    return list(agents)
+
+
+async def _follow(ctx: Context, board: Board, left: UUID | None, changed: set[str]) -> None:
+    """The board's agents go with it to another gateway, and their files say what the board is now."""
+    if "gateway_id" in changed:
+        for agent in await _leave(ctx, board, left):
+            agent.gateway_id = board.gateway_id
+            agent.openclaw_session_id = session_key(agent.id, board.id, board.gateway_id, is_lead=agent.is_board_lead)
+            ask_lifecycle(ctx, agent, "provision", user_id=user_of(ctx))
+    elif board.gateway_id is not None and changed & IN_FILES:
+        # A job that has not begun will write what the board is then; locked, so that it does not begin before.
+        waiting = set(await ctx.all(
+            select(Job.agent_id).where(Job.board_id == board.id, Job.reason == "agent.files", Job.state == "waiting",
+                                       Job.attempts == 0).with_for_update(skip_locked=True)
+        ))  # fmt: skip
+        agents = await ctx.all(select(Agent).where(Agent.board_id == board.id, Agent.gateway_id.is_not(None)))
+        for agent in (agent for agent in agents if agent.id not in waiting):
+            ask_lifecycle(ctx, agent, "files", wake=False, reset_session=False, user_id=user_of(ctx))
 
 
 async def _tell_lead(ctx: Context, board: Board, changes: list[dict[str, Any]]) -> None:

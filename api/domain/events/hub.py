@@ -7,6 +7,7 @@ other processes. A slow poll backs this up, and a faster one runs while committe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -91,8 +92,9 @@ class EventHub:
         self._tell_others = False
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
-        #: Called after events of any process were read.
-        self.on_read: list[Callable[[], None]] = []
+        #: Called after a process has said that it committed something, events or work; with what was read.
+        self.on_commit: list[Callable[[list[Event]], None]] = []
+        self._committed = asyncio.Event()
 
     async def start(self) -> None:
         """Find the present position and begin to read."""
@@ -120,9 +122,14 @@ class EventHub:
         return len(self._subscribers)
 
     def wake(self) -> None:
-        """A transaction of this process has committed events."""
+        """A transaction of this process has committed events, or work that another process waits for."""
         self._tell_others = True
         self._wake.set()
+
+    @property
+    def next_commit(self) -> asyncio.Event:
+        """Set when any process says that it has committed: take it, look, then wait, and nothing is missed."""
+        return self._committed
 
     def recheck_all(self) -> None:
         """Every stream asks for its right again, for changes that leave no event (a rotated local token)."""
@@ -239,16 +246,18 @@ class EventHub:
                     connection.terminate()
 
     async def _read_forever(self, connection: Any) -> None:
-        poll = IDLE_POLL
+        poll, woken = IDLE_POLL, False
         while not self._stopping:
             rows = await connection.fetch(_READ, *self._position, PAGE)
             tell, self._tell_others = self._tell_others, False
-            for row in rows:
-                if row["seq"] is not None:
-                    self._publish(_event(row))
-            if rows[0]["seq"] is not None:
-                for call in self.on_read:
-                    call()
+            events = [_event(row) for row in rows if row["seq"] is not None]
+            for event in events:
+                self._publish(event)
+            if woken or events:
+                self._committed.set()
+                self._committed = asyncio.Event()
+                for call in self.on_commit:
+                    call(events)
             full = len(rows) == PAGE
             if not full:
                 self._position = max(self._position, (rows[0]["horizon"], 0))
@@ -259,11 +268,9 @@ class EventHub:
             if full:
                 continue
             poll = IDLE_POLL if waiting is None else WAITING_POLL if poll >= IDLE_POLL else min(poll * 2, 0.25)
-            try:
-                await asyncio.wait_for(self._wake.wait(), poll)
-                self._wake.clear()
-            except TimeoutError:
-                pass
+            await within(self._wake, poll)
+            woken = self._wake.is_set()
+            self._wake.clear()
 
     def _publish(self, event: Event) -> None:
         self._position = (event.xid, event.seq)
@@ -275,8 +282,13 @@ class EventHub:
 _COLUMNS = tuple(column.key for column in Event.__table__.columns)
 
 
-def _event(row: Any) -> Event:
+async def within(happened: asyncio.Event, seconds: float) -> None:
+    """Wait for it, at most so long."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(happened.wait(), seconds)
 
+
+def _event(row: Any) -> Event:
     values = {name: row[name] for name in _COLUMNS}
     if isinstance(values["changes"], str):
         values["changes"] = json.loads(values["changes"])

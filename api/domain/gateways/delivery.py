@@ -12,10 +12,12 @@ from sqlalchemy import select
 
 from api.domain.activity import record
 from api.domain.actor import SYSTEM
+from api.domain.agents.lifecycle import key_of
 from api.domain.agents.tables import Agent
 from api.domain.boards.tables import Board, Gateway
 from api.domain.context import Context
 from api.domain.gateways import lifecycle, sync
+from api.domain.gateways.failures import CODES
 from api.domain.gateways.workspaces import main_session
 from api.domain.jobs import Job
 from api.gateway.connection import Connection
@@ -61,9 +63,9 @@ async def message(link: Link, connection: Connection, job: Job) -> None:
     try:
         await say(connection, agent, job.text, str(job.id), deliver=job.deliver)
     except GatewayError as error:
-        if not workspace.is_missing(error):
+        if error.kind not in (Kind.REJECTED, Kind.BUSY) or await workspace.entry_of(connection, key_of(agent)):
             raise
-        # The gateway has lost the agent: it is made again, then it is told.
+        # The gateway has lost the agent, whatever it says of it: it is made again, then it is told.
         await lifecycle.restore(link, connection, agent.id)
         await say(connection, agent, job.text, str(job.id), deliver=job.deliver)
 
@@ -107,6 +109,7 @@ async def call(link: Link, connection: Connection, job: Job) -> None:
         if row is not None:
             row.data = {**(row.data or {}), **answer}
             row.state, row.finished_at = "failed" if "failed" in answer else "done", ctx.now()
+    link.services.hub.wake()
 
 
 Handler = Callable[["Link", Connection, Job], Awaitable[None]]
@@ -120,6 +123,12 @@ HANDLERS: dict[str, Handler] = {
 
 
 async def settle(services: Services, job: Job, failure: GatewayError | None, *, over: bool) -> None:
+    """Write how a job ended, and tell those who wait for it."""
+    await _settle(services, job, failure, over=over)
+    services.hub.wake()
+
+
+async def _settle(services: Services, job: Job, failure: GatewayError | None, *, over: bool) -> None:
     """Write how a job ended: done, to be tried again at a time, or put aside for a person.
 
     What the gateway's absence prevents waits as long as it takes; what the gateway refuses is tried `REFUSALS` times.
@@ -134,7 +143,7 @@ async def settle(services: Services, job: Job, failure: GatewayError | None, *, 
             await _reached(ctx, row, REACHED.get(row.reason))
             return
         refused = int((row.data or {}).get("refused", 0)) + (0 if failure.transient else 1)
-        row.data = {**(row.data or {}), "error": str(failure)[:500], "code": f"GATEWAY_{failure.kind.name}",
+        row.data = {**(row.data or {}), "error": str(failure)[:500], "code": CODES[failure.kind].name,
                     "refused": refused}  # fmt: skip
         if refused >= REFUSALS:
             row.state, row.finished_at, row.run_after = "failed", ctx.now(), None

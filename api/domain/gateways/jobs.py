@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from uuid import UUID
 
@@ -13,12 +12,13 @@ from api.domain.agents.tables import Agent
 from api.domain.boards.tables import Board, Gateway
 from api.domain.context import Context
 from api.domain.errors import Conflict, NotFound
+from api.domain.events.hub import within
 from api.domain.gateways.operations import jobs_where
 from api.domain.jobs import Job
 from api.domain.paging import Listing, Order
 
 ENDED = ("done", "failed")
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 2.0
 
 
 def failed(organization_id: UUID) -> Listing:
@@ -67,9 +67,10 @@ async def retry(ctx: Context, job_id: UUID) -> Job:
 
 
 async def follow(ctx: Context, job_id: UUID) -> AsyncGenerator[Job, None]:
-    """The job now and each time it has changed, until it has ended; it is looked at twice a second."""
+    """The job now and each time it has changed, until it has ended."""
     seen: tuple[object, ...] = ()
     while True:
+        commit = ctx.services.hub.next_commit
         job = await find(ctx, job_id)
         await ctx.end_moment()
         now = (job.state, job.attempts, str(job.data))
@@ -78,4 +79,4 @@ async def follow(ctx: Context, job_id: UUID) -> AsyncGenerator[Job, None]:
             yield job
         if job.state in ENDED:
             return
-        await asyncio.sleep(LOOK_SECONDS)
+        await within(commit, LOOK_SECONDS)

@@ -20,6 +20,7 @@ from api.domain.authentication.tokens import digest, mint
 from api.domain.boards.tables import Board, Gateway
 from api.domain.context import Context
 from api.domain.gateways import workspaces
+from api.domain.gateways.reading import token_of
 from api.domain.jobs import Job
 from api.gateway.connection import Connection
 from api.gateway.errors import GatewayError
@@ -56,7 +57,8 @@ async def run(link: Link, connection: Connection, job: Job) -> None:
         provision=job.text == "provision", overwrite=bool(data.get("overwrite")),
         force_bootstrap=bool(data.get("force_bootstrap")), reset_session=bool(data.get("reset_session", True)),
     )  # fmt: skip
-    await write(link, connection, agent.id, options, user_id=data.get("user_id"))
+    token, matches = await token_of(connection, agent) if job.text == "files" else (None, False)
+    await write(link, connection, agent.id, options, user_id=data.get("user_id"), token=token if matches else None)
     if data.get("wake", True):
         await _wake(link, connection, agent, job, "provisioned" if options.provision else "updated")
     await _finish(link, agent.id, data["generation"])
@@ -134,11 +136,11 @@ async def _finish(link: Link, agent_id: UUID, generation: int) -> None:
         )  # fmt: skip
         if agent is None or agent.lifecycle_generation != generation:
             return
-        if agent.status in ("provisioning", "updating"):
+        if agent.status in ("provisioning", "updating") or agent.provision_action is not None:
             agent.status = "online"
         agent.provision_action = agent.provision_requested_at = agent.last_provision_error = None
         agent.updated_at = ctx.now()
-        await _tell(ctx, agent)
+        await tell_status(ctx, agent)
 
 
 async def note_failure(ctx: Context, job: Job, failure: GatewayError, *, final: bool) -> None:
@@ -151,10 +153,11 @@ async def note_failure(ctx: Context, job: Job, failure: GatewayError, *, final: 
         agent.status, agent.checkin_deadline_at = "offline", None
         agent.provision_action = agent.provision_requested_at = None
     agent.updated_at = ctx.now()
-    await _tell(ctx, agent)
+    await tell_status(ctx, agent)
 
 
-async def _tell(ctx: Context, agent: Agent) -> None:
+async def tell_status(ctx: Context, agent: Agent) -> None:
+    """Announce the shown status of an agent if it is another than before; in the caller's write."""
     shown = shown_status(agent, ctx.now())
     await ctx.flush()
     organization_id = await organization_of(ctx, agent)

@@ -20,6 +20,7 @@ from api.domain.agents.tables import Agent
 from api.domain.boards.tables import Gateway
 from api.domain.context import Context
 from api.domain.gateways import delivery
+from api.domain.gateways.failures import CODES
 from api.domain.gateways.tables import GatewayLink
 from api.domain.jobs import Job
 from api.gateway import versions
@@ -169,7 +170,7 @@ class Link:
                     update(GatewayLink).where(
                         GatewayLink.gateway_id == self.gateway_id,
                         (GatewayLink.state != "failed") | (func.coalesce(GatewayLink.error, "") != str(error)),
-                    ).values(state="failed", error=str(error), error_code=f"GATEWAY_{error.kind.name}",
+                    ).values(state="failed", error=str(error), error_code=CODES[error.kind].name,
                              updated_at=text("now() AT TIME ZONE 'UTC'")).returning(GatewayLink.gateway_id)
                 )).first()  # fmt: skip
             if row is not None:

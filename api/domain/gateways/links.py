@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -20,6 +20,8 @@ from sqlalchemy import delete, select, text, update
 from api.domain.actor import SYSTEM
 from api.domain.boards.tables import Gateway
 from api.domain.context import Context
+from api.domain.events.hub import within
+from api.domain.events.tables import Event as LogEvent
 from api.domain.gateways.link import Link
 from api.domain.gateways.tables import GatewayLink
 from api.domain.jobs import Job
@@ -45,9 +47,11 @@ _LEASE = text(
     f"WHERE l.holder = :me OR l.holder IS NULL OR l.expires_at < {_NOW} RETURNING l.gateway_id"
 )
 
+_CHANGES = {"gateway.created", "gateway.updated", "gateway.deleted"}
+
 
 class Links:
-    """The process's gateways. `start` before use, `stop` at the end, `wake` when there may be something to do."""
+    """The process's gateways. `start` before use, `stop` at the end, `committed` when there may be something to do."""
 
     def __init__(self, services: Services, version: str) -> None:
         self.services, self.version, self.me = services, version, uuid4()
@@ -80,9 +84,10 @@ class Links:
                     update(GatewayLink).where(GatewayLink.holder == self.me).values(holder=None)
                 )  # fmt: skip
 
-    def wake(self) -> None:
+    def committed(self, events: Sequence[LogEvent]) -> None:
         """Something was written that may concern a gateway."""
-        self._wake.set()
+        if any(event.kind in _CHANGES for event in events):
+            self._wake.set()
         for link in self._links.values():
             link.wake()
 
@@ -111,6 +116,7 @@ class Links:
         try:
             async with asyncio.timeout(seconds + LEASE.total_seconds()):
                 while True:
+                    commit = self.services.hub.next_commit
                     async with self.services.database.statements() as connection:
                         found = select(Job.state, Job.data).where(Job.id == number)
                         row = (await connection.execute(found)).first()
@@ -121,7 +127,7 @@ class Links:
                     if row.state == "failed":
                         failed = (row.data or {}).get("failed") or {}
                         raise GatewayError(Kind[failed.get("kind", "UNREACHABLE")], failed.get("message", ""))
-                    await asyncio.sleep(0.05)
+                    await within(commit, 1.0)
         except TimeoutError:
             raise GatewayError(Kind.TIMEOUT, f"No process answered {method} within {seconds:g} seconds.") from None
         finally:
@@ -150,8 +156,7 @@ class Links:
                 log.warning("gateways.not_tended", error=type(error).__name__)
                 await self._let_go(set())
             self._wake.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), TEND_SECONDS)
+            await within(self._wake, TEND_SECONDS)
 
     async def _tend(self) -> None:
         async with self.services.database.statements() as connection:

@@ -15,6 +15,7 @@ from api.domain.boards.tables import Board, Gateway
 from api.domain.context import Context
 from api.domain.errors import Code, Conflict, DomainError, Invalid, NotFound, field_error
 from api.domain.gateways import removal
+from api.domain.gateways.failures import as_domain
 from api.domain.gateways.link import version_of
 from api.domain.gateways.tables import GatewayLink
 from api.domain.gateways.workspaces import main_session
@@ -22,7 +23,7 @@ from api.domain.jobs import Job
 from api.domain.paging import Listing, Order, uuids
 from api.gateway import versions
 from api.gateway.connection import Target
-from api.gateway.errors import GatewayError, Kind
+from api.gateway.errors import GatewayError
 from api.gateway.identity import DamagedIdentity
 
 NEWEST = (Order(Gateway.created_at, descending=True),)
@@ -30,22 +31,6 @@ CONNECTION = ("url", "token", "allow_insecure_tls", "disable_device_pairing")
 MAIN_PROFILE = {
     "role": "Gateway Agent", "communication_style": "direct, concise, practical", "emoji": ":compass:",
 }  # fmt: skip
-#: How the kinds of a gateway's errors are spelled for our own callers.
-CODES = {
-    Kind.UNREACHABLE: Code.GATEWAY_UNREACHABLE, Kind.TLS: Code.GATEWAY_UNREACHABLE, Kind.AUTH: Code.GATEWAY_AUTH_FAILED,
-    Kind.SCOPE: Code.GATEWAY_SCOPE_MISSING, Kind.PAIRING: Code.GATEWAY_PAIRING_REQUIRED,
-    Kind.VERSION: Code.GATEWAY_VERSION_UNSUPPORTED, Kind.BUSY: Code.GATEWAY_UNREACHABLE,
-    Kind.TIMEOUT: Code.GATEWAY_UNREACHABLE, Kind.PROTOCOL: Code.GATEWAY_UNREACHABLE,
-    Kind.REJECTED: Code.GATEWAY_REFUSED,
-}  # fmt: skip
-
-
-def as_domain(error: GatewayError) -> DomainError:
-    """A gateway's error as ours."""
-    details: dict[str, Any] = {"gateway_code": error.code} if error.code else {}
-    if error.kind is Kind.PAIRING:
-        details = {**details, "device_id": error.details.get("deviceId"), "request_id": error.details.get("requestId")}
-    return DomainError(str(error), code=CODES[error.kind], **details)
 
 
 def listing(organization_id: UUID) -> Listing:
@@ -215,7 +200,7 @@ def _target(values: Mapping[str, Any]) -> Target:
 
 async def check(ctx: Context, target: Target) -> None:
     """Connect and look at the version, over a connection of its own. Raises the typed error, nothing is held open."""
-    await ctx.end_moment()
+    await ctx.release()
     assert ctx.services.gateways is not None
     try:
         connection = await ctx.services.gateways.check(target)
@@ -231,7 +216,7 @@ async def check(ctx: Context, target: Target) -> None:
 
 async def call(ctx: Context, gateway_id: UUID, method: str, params: dict[str, Any] | None = None) -> Any:
     """Ask a registered gateway; no database connection is held meanwhile."""
-    await ctx.end_moment()
+    await ctx.release()
     assert ctx.services.gateways is not None
     try:
         return await ctx.services.gateways.call(gateway_id, method, params)

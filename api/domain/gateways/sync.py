@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -10,10 +9,10 @@ from sqlalchemy import ColumnElement, or_, select
 
 from api.domain.actor import SYSTEM
 from api.domain.agents.tables import Agent
-from api.domain.authentication.tokens import digest
 from api.domain.boards.tables import Board
 from api.domain.context import Context
 from api.domain.gateways import lifecycle
+from api.domain.gateways.reading import token_of
 from api.domain.jobs import Job
 from api.domain.memory.operations import is_paused
 from api.gateway.connection import Connection
@@ -22,9 +21,6 @@ from api.gateway.provisioning.workspace import Options
 
 if TYPE_CHECKING:
     from api.domain.gateways.link import Link
-
-#: A token in the files, as a line of its own or in a list.
-_TOKEN = re.compile(r"AUTH_TOKEN=([\w.~+/=-]+)")
 
 
 async def run(link: Link, connection: Connection, job: Job) -> None:
@@ -61,7 +57,7 @@ async def _one(link: Link, connection: Connection, agent: Agent, flags: dict[str
         reset_session=bool(flags.get("reset_sessions")),
     )  # fmt: skip
     try:
-        token, matches = await _token(connection, agent)
+        token, matches = await token_of(connection, agent)
         if token is None and not flags.get("rotate_tokens"):
             report["agents_skipped"] += 1
             _wrong(
@@ -85,37 +81,6 @@ async def _one(link: Link, connection: Connection, agent: Agent, flags: dict[str
         report["agents_updated"] += 1
 
 
-async def _token(connection: Connection, agent: Agent) -> tuple[str | None, bool]:
-    """The token in the agent's files, and whether it is the agent's."""
-    from api.domain.agents.lifecycle import key_of
-
-    for name in ("TOOLS.md", "AGENTS.md"):
-        if name not in connection.dialect.files:
-            continue
-        try:
-            found = await connection.call("agents.files.get", {"agentId": key_of(agent), "name": name}, seconds=30)
-        except GatewayError as error:
-            if error.says("unsupported file", "not found", "unknown agent"):
-                continue
-            raise
-        match = _TOKEN.search(text_of(found) or "")
-        if match is not None:
-            return match[1], digest(match[1]) in (agent.token_digest, agent.next_token_digest)
-    return None, False
-
-
-def text_of(found: Any) -> str | None:
-    """The text in an answer of `agents.files.get`, in each of its forms."""
-    if isinstance(found, str):
-        return found
-    if isinstance(found, dict):
-        file = found.get("file")
-        for holder in (found, file if isinstance(file, dict) else {}):
-            if isinstance(holder.get("content"), str):
-                return str(holder["content"])
-    return None
-
-
 def _wrong(report: dict[str, Any], agent: Agent, message: str) -> None:
     report["errors"].append({
         "agent_id": str(agent.id), "agent_name": agent.name, "message": message,
@@ -129,3 +94,4 @@ async def _progress(link: Link, job: Job, report: dict[str, Any]) -> None:
         row: Job | None = await ctx.one(select(Job).where(Job.id == job.id).with_for_update())
         if row is not None:
             row.data = {**(row.data or {}), "report": report}
+    link.services.hub.wake()

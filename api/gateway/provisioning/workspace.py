@@ -91,13 +91,21 @@ async def remove(connection: Connection, key: str, session_key: str) -> bool:
     return stayed
 
 
-def is_missing(error: GatewayError) -> bool:
-    """Whether the gateway says that it does not know the agent."""
-    return error.kind is Kind.REJECTED and error.says(*_MISSING)
+async def entry_of(connection: Connection, key: str) -> Mapping[str, Any] | None:
+    """The agent as the gateway lists it; None when it does not have it. Raises `GatewayError`."""
+    listing = await connection.call("agents.list", {}, seconds=30)
+    agents = (listing or {}).get("agents") or []
+    return next((one for one in agents if isinstance(one, Mapping) and one.get("id") == key), None)
 
 
 async def _make(connection: Connection, wanted: Workspace) -> bool:
-    """Create the agent unless it is there, then give it its name and place; true when it was new."""
+    """Create the agent unless it is there, then give it its name and place; true when it was new.
+
+    Each change makes the gateway read its configuration again, so one that changes nothing is not asked for.
+    """
+    there = await entry_of(connection, wanted.key)
+    if there is not None and (there.get("name"), there.get("workspace")) == (wanted.name, wanted.path):
+        return False
     fresh = True
     try:
         await connection.call("agents.create", {"name": wanted.key, "workspace": wanted.path}, seconds=60)
@@ -114,7 +122,7 @@ async def _make(connection: Connection, wanted: Workspace) -> bool:
             return fresh
         except GatewayError as error:
             # An entry that was just made is known after the gateway has read its configuration again.
-            if not is_missing(error) or not fresh or asyncio.get_running_loop().time() > deadline:
+            if not error.says(*_MISSING) or not fresh or asyncio.get_running_loop().time() > deadline:
                 raise
         await asyncio.sleep(pause)
         pause = min(pause * 2, 1.0)
@@ -203,7 +211,7 @@ class Heartbeats:
             except GatewayError as error:
                 if error.retry_after is not None:
                     await asyncio.sleep(min(error.retry_after, 60.0) + 0.1)
-                elif not error.says("changed since", "base hash"):
+                elif not error.says("changed since", "base hash", "superseded"):
                     raise
                 if attempt == 7:
                     raise

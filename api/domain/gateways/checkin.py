@@ -1,0 +1,65 @@
+"""Agents that were woken and do not check in, or are being set up for too long."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from api.domain.actor import SYSTEM
+from api.domain.agents.lifecycle import ask_lifecycle
+from api.domain.agents.tables import Agent
+from api.domain.context import Context, Services
+from api.domain.gateways.lifecycle import WAKES, tell_status
+
+BATCH = 200
+#: How long an agent may be shown as being set up or changed.
+SETTING_UP = timedelta(minutes=10)
+
+
+async def wake_again(services: Services, clock: Any = None) -> int:
+    """Wake agents whose deadline has passed, `WAKES` times in all; then they are offline. Returns how many."""
+    ctx = Context(services, actor=SYSTEM, **({"clock": clock} if clock else {}))
+    async with ctx.write():
+        agents = await ctx.all(
+            select(Agent).where(Agent.checkin_deadline_at < ctx.now()).order_by(Agent.id).limit(BATCH)
+            .with_for_update(skip_locked=True, key_share=True)
+        )  # fmt: skip
+        for agent in agents:
+            agent.checkin_deadline_at = None
+            seen, woken = agent.last_seen_at, agent.last_wake_sent_at
+            if woken is None or (seen is not None and seen >= woken):
+                agent.wake_attempts = 0
+                continue
+            if agent.wake_attempts >= WAKES:
+                agent.status = "offline"
+                agent.last_provision_error = (
+                    f"Woken {agent.wake_attempts} times, it has not checked in. Look at its session on the gateway; "
+                    "update it with force to begin anew."
+                )
+                await tell_status(ctx, agent)
+            else:
+                ask_lifecycle(ctx, agent, "wake")
+    return len(agents)
+
+
+async def give_up_waiting(services: Services, clock: Any = None) -> int:
+    """Show agents as offline, with the reason, whose gateway has not set them up in time. Returns how many.
+
+    The job stays, and finishes it when the gateway is back.
+    """
+    ctx = Context(services, actor=SYSTEM, **({"clock": clock} if clock else {}))
+    async with ctx.write():
+        agents = await ctx.all(
+            select(Agent).where(
+                Agent.status.in_(("provisioning", "updating")), Agent.gateway_id.is_not(None),
+                Agent.provision_requested_at < ctx.now() - SETTING_UP,
+            ).order_by(Agent.id).limit(BATCH).with_for_update(skip_locked=True, key_share=True)
+        )  # fmt: skip
+        for agent in agents:
+            agent.status = "offline"
+            why = agent.last_provision_error or "The gateway did not take it up."
+            agent.last_provision_error = f"Not set up within {SETTING_UP.seconds // 60} minutes: {why}"
+            await tell_status(ctx, agent)
+    return len(agents)
