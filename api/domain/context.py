@@ -162,14 +162,14 @@ class Context:
         The whole of it is shielded: a client that leaves now must not take the connection with it, and servers cancel
         what they cancel at every await again.
         """
-        await _shielded(self._end_moment(asyncio.current_task()))
+        await shielded(self._end_moment(asyncio.current_task()))
 
     async def release(self) -> None:
         """Give the connection back while something else than the database is waited for.
 
         Loads beside the caller go on; what they read next is a newer moment.
         """
-        await _shielded(self._close_moment())
+        await shielded(self._close_moment())
 
     async def _end_moment(self, caller: asyncio.Task[Any] | None) -> None:
         self.batches.clear()
@@ -278,7 +278,7 @@ class Context:
         end is a timer.
         """
         cursor = after
-        stream = self.services.hub.follow(scope, after, self._concerns_me, lambda: self._still_allowed(gate, cursor))
+        stream = self.services.hub.follow(scope, after, self._concerns_me, lambda: self.still_allowed(gate, cursor))
         try:
             while True:
                 try:
@@ -313,7 +313,8 @@ class Context:
             self.actor.token_id if isinstance(self.actor, User) else None,
         )
 
-    async def _still_allowed(self, gate: Callable[[], Awaitable[Any]], cursor: Cursor | None) -> None:
+    async def still_allowed(self, gate: Callable[[], Awaitable[Any]], cursor: Cursor | None = None) -> None:
+        """Ask anew who is asking and whether they may; raises `SUBSCRIPTION_ENDED`."""
         try:
             if self.credentials is not None:
                 self.actor = await self.services.authenticator.authenticate(self.credentials)
@@ -330,7 +331,8 @@ class Context:
         return DomainError(message, code=Code.SUBSCRIPTION_ENDED, cursor=str(cursor) if cursor else None)
 
 
-async def _shielded(work: Coroutine[Any, Any, None]) -> None:
+async def shielded(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for work that goes on to its end when the caller is cancelled."""
     task = asyncio.ensure_future(work)
     _ENDING.add(task)
     task.add_done_callback(_ENDING.discard)

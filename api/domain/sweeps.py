@@ -113,8 +113,9 @@ async def retain(services: Services, clock: Any = None) -> int:
         gone = await event_log.drop_before(session, moment - timedelta(days=settings.event_retention_days))
     async with services.database.write() as session:
         old = moment - timedelta(days=settings.job_retention_days)
-        # What waits is kept however old: nobody has read or delivered it yet.
-        finished = select(Job.id).where(Job.created_at < old, Job.state.in_(("done", "failed"))).limit(2000)
+        # What waits for a gateway is kept however old; what lies in an inbox is not.
+        unread = (Job.kind == "message") & Job.agent_id.in_(select(Agent.id).where(Agent.gateway_id.is_(None)))
+        finished = select(Job.id).where(Job.created_at < old, Job.state.in_(("done", "failed")) | unread).limit(2000)
         result: Any = await session.execute(delete(Job).where(Job.id.in_(finished)))
         gone += result.rowcount
         keys: Any = await session.execute(

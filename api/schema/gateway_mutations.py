@@ -95,16 +95,19 @@ class GatewayMutation:
     async def create_gateway(self, info: Info, input: CreateGatewayInput) -> GatewayPayload:
         values = given(input, "organization_id", "client_mutation_id")
         where = optional_uuid(given(input).get("organization_id"), "organizationId")
+        failure = await operations.try_out(info.context, values, where)
         return await mutate(
-            info, input, lambda: operations.register(info.context, values, where), _reload,
+            info, input, lambda: operations.register(info.context, values, where, failure), _reload,
             lambda row: {"gateway": Gateway.of(row)}, GatewayPayload,
         )  # fmt: skip
 
     @strawberry.mutation(description="Change a gateway; administrators only.")
     async def update_gateway(self, info: Info, input: UpdateGatewayInput) -> GatewayPayload:
         values = given(input, "id", "client_mutation_id")
+        gateway_id = as_uuid(input.id)
+        failure = await operations.try_out(info.context, values, gateway_id=gateway_id)
         return await mutate(
-            info, input, lambda: operations.update(info.context, as_uuid(input.id), values), _reload,
+            info, input, lambda: operations.update(info.context, gateway_id, values, failure), _reload,
             lambda row: {"gateway": Gateway.of(row)}, GatewayPayload,
         )  # fmt: skip
 

@@ -44,12 +44,13 @@ async def gateway(ctx: Context, gateway_id: UUID) -> Gateway:
 
 async def create_gateway(ctx: Context, draft: dict[str, Any]) -> Gateway:
     """Register a gateway."""
-    return Gateway.of(await operations.register(ctx, draft))
+    return Gateway.of(await operations.register(ctx, draft, None, await operations.try_out(ctx, draft)))
 
 
 async def update_gateway(ctx: Context, gateway_id: UUID, change: dict[str, Any]) -> Gateway:
     """Change a gateway."""
-    return Gateway.of(await operations.update(ctx, gateway_id, change))
+    failure = await operations.try_out(ctx, change, gateway_id=gateway_id)
+    return Gateway.of(await operations.update(ctx, gateway_id, change, failure))
 
 
 async def delete_gateway(ctx: Context, gateway_id: UUID) -> None:

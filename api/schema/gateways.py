@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from strawberry.scalars import JSON
 from api.domain import access
 from api.domain.boards.tables import Gateway as GatewayRow
 from api.domain.context import Context
+from api.domain.database.base import now
 from api.domain.gateways import operations
 from api.domain.gateways.tables import GatewayLink
 from api.domain.paging import Slice
@@ -62,11 +64,13 @@ async def load_agents(
 
 
 async def load_sessions(ctx: Context, gateways: Sequence[Gateway]) -> list[list[GatewaySession]]:
-    """The sessions of each gateway, asked of the gateways themselves."""
-    found = []
-    for gateway_id in _administers(ctx, gateways):
+    """The sessions of each gateway, asked of the gateways themselves; one that is away spoils its own answer only."""
+
+    async def of_one(gateway_id: UUID) -> list[GatewaySession]:
         rows = await operations.sessions(ctx, gateway_id)
-        found.append([GatewaySession.of(gateway_id, row) for row in rows if isinstance(row, Mapping)])
+        return [GatewaySession.of(gateway_id, row) for row in rows if isinstance(row, Mapping)]
+
+    found: list[Any] = await _together([of_one(gateway_id) for gateway_id in _administers(ctx, gateways)])
     return found
 
 
@@ -75,11 +79,24 @@ async def load_messages(
     limit: Annotated[int, strawberry.argument(description="At most so many, the newest ones; up to 1000.")] = 50,
 ) -> list[list[GatewayMessage]]:  # fmt: skip
     """What was said in each session, asked of the gateways themselves."""
-    found = []
-    for session in sessions:
+
+    async def of_one(session: GatewaySession) -> list[GatewayMessage]:
         rows = await operations.history(ctx, session.gateway_id, session.key, max(1, min(limit, 1000)))
-        found.append([GatewayMessage.of(row) for row in rows if isinstance(row, Mapping)])
+        return [GatewayMessage.of(row) for row in rows if isinstance(row, Mapping)]
+
+    found: list[Any] = await _together([of_one(session) for session in sessions])
     return found
+
+
+async def _together(asked: Sequence[Coroutine[Any, Any, Any]]) -> Any:
+    """Answers or the errors in their places, at most ten asked at a time."""
+    places = asyncio.Semaphore(10)
+
+    async def one(work: Coroutine[Any, Any, Any]) -> Any:
+        async with places:
+            return await work
+
+    return await asyncio.gather(*map(one, asked), return_exceptions=True)
 
 
 @strawberry.type(description="How the connection to a gateway is.")
@@ -96,10 +113,10 @@ class GatewayStatus:
 
     @classmethod
     def of(cls, row: GatewayLink | None) -> GatewayStatus:
-        """From a row; a gateway that no process has taken up is connecting."""
-        if row is None:
+        """From a row; a gateway that no process has taken up, or not since one died, is connecting."""
+        if row is None or (row.state == "connected" and row.expires_at < now()):
             return cls(state="connecting", error=None, error_code=None, version=None, protocol=None,
-                       connected_at=None, handshakes=0)  # fmt: skip
+                       connected_at=None, handshakes=row.handshakes if row is not None else 0)  # fmt: skip
         names = ("state", "error", "error_code", "version", "protocol", "connected_at", "handshakes")
         return cls(**{name: getattr(row, name) for name in names})
 

@@ -16,7 +16,7 @@ from api.domain import access
 from api.domain.activity import record
 from api.domain.actor import Agent as AgentActor
 from api.domain.agents import making
-from api.domain.agents.lifecycle import key_of
+from api.domain.agents.lifecycle import ask_lifecycle, key_of
 from api.domain.agents.operations import organization_of, reachable
 from api.domain.agents.tables import Agent
 from api.domain.boards.operations import find as find_board
@@ -25,6 +25,7 @@ from api.domain.context import Context
 from api.domain.errors import Code, DomainError, Forbidden, Invalid, NotFound, field_error
 from api.domain.gateways.operations import call
 from api.domain.gateways.reading import text_of
+from api.domain.jobs import Job
 
 USER_TAGS, USER_SOURCE = ("gateway_main", "user_reply"), "user_via_gateway_main"
 LEAD_TAGS, LEAD_SOURCE = ("gateway_main", "lead_reply"), "lead_to_gateway_main"
@@ -98,7 +99,10 @@ async def soul(ctx: Context, agent_id: UUID, board_id: UUID | None = None) -> st
         raise NotFound()
     if isinstance(actor, AgentActor) and actor.id != agent.id and not actor.is_lead:
         raise Forbidden("A soul is for its agent and the board's lead.")
-    if agent.gateway_id is None:
+    writing = select(Job.id).where(
+        Job.agent_id == agent.id, Job.kind == "lifecycle", Job.text != "wake", Job.state.in_(("waiting", "running"))
+    )
+    if agent.gateway_id is None or (agent.soul_template and await ctx.one(writing.limit(1)) is not None):
         return agent.soul_template or ""
     try:
         answer = await call(ctx, agent.gateway_id, "agents.files.get", {"agentId": key_of(agent), "name": "SOUL.md"})
@@ -114,7 +118,7 @@ async def soul(ctx: Context, agent_id: UUID, board_id: UUID | None = None) -> st
 async def write_soul(
     ctx: Context, board_id: UUID, agent_id: UUID, content: str, reason: str | None = None, source_url: str | None = None
 ) -> Agent:
-    """The lead gives an agent of its board another soul: stored as it is, then written to the gateway."""
+    """The lead gives an agent of its board another soul: stored as it is; a job writes it to the gateway."""
     actor, board = await _lead_of(ctx, board_id)
     await _on_board(ctx, board.id, agent_id)
     text = _text(content, "content")
@@ -126,10 +130,8 @@ async def write_soul(
         agent.soul_template, agent.updated_at = text, ctx.now()
         await ctx.flush()
         making.emit(ctx, "agent.updated", agent, board.organization_id)
-    if agent.gateway_id is not None:
-        params = {"agentId": key_of(agent), "name": "SOUL.md", "content": text}
-        await call(ctx, agent.gateway_id, "agents.files.set", params)
-    async with ctx.write():
+        if agent.gateway_id is not None:
+            ask_lifecycle(ctx, agent, "files", wake=False, reset_session=False)
         why = "".join(f" {label}: {value.strip()}" for label, value in (("Reason", reason), ("Source", source_url))
                       if value and value.strip())  # fmt: skip
         record(ctx, "agent.soul.updated", f"Soul of {agent.name} changed.{why}", agent_id=actor.id, board_id=board.id)

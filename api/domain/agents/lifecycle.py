@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import update
+
 from api.domain.actor import User
 from api.domain.agents.tables import Agent
 from api.domain.boards.tables import Gateway
@@ -30,6 +32,14 @@ def ask_lifecycle(ctx: Context, agent: Agent, action: str, **options: Any) -> No
     ctx.add(
         Job(kind="lifecycle", reason=f"agent.{action}", agent_id=agent.id, board_id=agent.board_id, text=action,
             data={"generation": agent.lifecycle_generation, **options}, created_at=ctx.now())
+    )  # fmt: skip
+
+
+async def close_inbox(ctx: Context, agent: Agent) -> None:
+    """What an agent without a gateway had to read itself is not told again once it has one; in the caller's write."""
+    await ctx.run(
+        update(Job).where(Job.agent_id == agent.id, Job.kind == "message", Job.state == "waiting")
+        .values(state="done", finished_at=ctx.now()).execution_options(synchronize_session=False)
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from api.domain.activity.tables import ActivityEvent
 from api.domain.actor import Agent as AgentActor
 from api.domain.actor import User as UserActor
 from api.domain.agents import making, rules
-from api.domain.agents.lifecycle import ask_lifecycle, removal_of, user_of
+from api.domain.agents.lifecycle import ask_lifecycle, close_inbox, removal_of, user_of
 from api.domain.agents.making import Issued, check_name, emit
 from api.domain.agents.tables import Agent
 from api.domain.approvals.tables import Approval
@@ -141,7 +141,9 @@ async def issue_token(ctx: Context, agent_id: UUID) -> Issued:
         organization_id = await organization_of(ctx, agent)
         access.administrator(ctx.actor, organization_id)
         token = mint()
-        agent.token_digest, agent.agent_token_hash, agent.updated_at = digest(token), None, ctx.now()
+        # Nor does one take its place that is on its way to the files.
+        agent.token_digest, agent.next_token_digest, agent.agent_token_hash = digest(token), None, None
+        agent.updated_at = ctx.now()
         await ctx.flush()
         ctx.emit("access.agent", subject_id=agent.id, organization_id=organization_id, board_id=None)
         emit(ctx, "agent.token_rotated", agent, organization_id)
@@ -182,6 +184,8 @@ async def update_agent(ctx: Context, agent_id: UUID, change: Mapping[str, Any], 
         if left is not None and (agent.gateway_id, agent.openclaw_session_id) != lived:
             ctx.add(left)
         if agent.gateway_id is not None:
+            if lived[0] is None:
+                await close_inbox(ctx, agent)
             ask_lifecycle(ctx, agent, "update", force_bootstrap=force, user_id=user_of(ctx))
         changes = difference(before, {name: getattr(agent, name) for name in TRACKED})
         emit(ctx, "agent.updated", agent, organization_id, changes=changes)

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from api.domain import access, removal
 from api.domain.actor import Agent as AgentActor
-from api.domain.agents.lifecycle import ask_lifecycle, removal_of, user_of
+from api.domain.agents.lifecycle import ask_lifecycle, close_inbox, removal_of, user_of
 from api.domain.agents.rules import session_key
 from api.domain.agents.tables import Agent
 from api.domain.boards import rules
@@ -176,6 +176,8 @@ async def _follow(ctx: Context, board: Board, left: UUID | None, changed: set[st
     """The board's agents go with it to another gateway, and their files say what the board is now."""
     if "gateway_id" in changed:
         for agent in await _leave(ctx, board, left):
+            if agent.gateway_id is None:
+                await close_inbox(ctx, agent)
             agent.gateway_id = board.gateway_id
             agent.openclaw_session_id = session_key(agent.id, board.id, board.gateway_id, is_lead=agent.is_board_lead)
             ask_lifecycle(ctx, agent, "provision", user_id=user_of(ctx))

@@ -5,17 +5,22 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from api.domain.actor import SYSTEM
 from api.domain.agents.lifecycle import ask_lifecycle
 from api.domain.agents.tables import Agent
 from api.domain.context import Context, Services
 from api.domain.gateways.lifecycle import WAKES, tell_status
+from api.domain.jobs import Job
 
 BATCH = 200
 #: How long an agent may be shown as being set up or changed.
 SETTING_UP = timedelta(minutes=10)
+
+_UNDER_WAY = select(Job.id).where(
+    Job.agent_id == Agent.id, Job.kind == "lifecycle", Job.state.in_(("waiting", "running"))
+)  # fmt: skip
 
 
 async def wake_again(services: Services, clock: Any = None) -> int:
@@ -23,8 +28,8 @@ async def wake_again(services: Services, clock: Any = None) -> int:
     ctx = Context(services, actor=SYSTEM, **({"clock": clock} if clock else {}))
     async with ctx.write():
         agents = await ctx.all(
-            select(Agent).where(Agent.checkin_deadline_at < ctx.now()).order_by(Agent.id).limit(BATCH)
-            .with_for_update(skip_locked=True, key_share=True)
+            select(Agent).where(Agent.checkin_deadline_at < ctx.now(), ~_UNDER_WAY.exists())
+            .order_by(Agent.id).limit(BATCH).with_for_update(skip_locked=True, key_share=True)
         )  # fmt: skip
         for agent in agents:
             agent.checkin_deadline_at = None
@@ -50,15 +55,18 @@ async def give_up_waiting(services: Services, clock: Any = None) -> int:
     The job stays, and finishes it when the gateway is back.
     """
     ctx = Context(services, actor=SYSTEM, **({"clock": clock} if clock else {}))
+    since = ctx.now() - SETTING_UP
     async with ctx.write():
         agents = await ctx.all(
-            select(Agent).where(
-                Agent.status.in_(("provisioning", "updating")), Agent.gateway_id.is_not(None),
-                Agent.provision_requested_at < ctx.now() - SETTING_UP,
-            ).order_by(Agent.id).limit(BATCH).with_for_update(skip_locked=True, key_share=True)
+            select(Agent).where(Agent.gateway_id.is_not(None), or_(
+                Agent.status.in_(("provisioning", "updating")) & (Agent.provision_requested_at < since),
+                # Set up, and then nobody could wake it.
+                Agent.last_seen_at.is_(None) & Agent.last_provision_error.is_(None) & (Agent.updated_at < since)
+                & (Agent.checkin_deadline_at.is_(None) | (Agent.checkin_deadline_at < since)),
+            )).order_by(Agent.id).limit(BATCH).with_for_update(skip_locked=True, key_share=True)
         )  # fmt: skip
         for agent in agents:
-            agent.status = "offline"
+            agent.status, agent.checkin_deadline_at = "offline", None
             why = agent.last_provision_error or "The gateway did not take it up."
             agent.last_provision_error = f"Not set up within {SETTING_UP.seconds // 60} minutes: {why}"
             await tell_status(ctx, agent)

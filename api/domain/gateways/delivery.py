@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from api.domain.activity import record
 from api.domain.actor import SYSTEM
@@ -16,7 +17,7 @@ from api.domain.agents.lifecycle import key_of
 from api.domain.agents.tables import Agent
 from api.domain.boards.tables import Board, Gateway
 from api.domain.context import Context
-from api.domain.gateways import lifecycle, sync
+from api.domain.gateways import lifecycle, receipts, sync
 from api.domain.gateways.failures import CODES
 from api.domain.gateways.workspaces import main_session
 from api.domain.jobs import Job
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-#: How often the gateway may refuse a job before it is put aside.
-REFUSALS = 5
+#: What a failed attempt counts, by its kind, and with how much a job is put aside: five refusals, or many hours of a
+#: gateway that answers and cannot. Its absence counts nothing.
+WEIGHTS = {Kind.UNREACHABLE: 0, Kind.BUSY: 1, Kind.TIMEOUT: 4, Kind.PROTOCOL: 4}
+REFUSED, PUT_ASIDE = 20, 100
 LONGEST = 60.0
 
 #: What is written in the activity when a message has reached its agent, by the job's reason.
@@ -54,25 +57,60 @@ async def run(link: Link, connection: Connection, job: Job) -> None:
 
 
 async def message(link: Link, connection: Connection, job: Job) -> None:
-    """Put a message into its agent's session; the job's id is the idempotency key, so it is there once."""
+    """Put a message into its agent's session, once: the idempotency key is the job's id, or made of it.
+
+    It ends when the message is seen there, so that what comes behind it keeps its order and nothing is lost.
+    """
     ctx = Context(link.services, actor=SYSTEM)
     agent: Agent | None = await ctx.one(select(Agent).where(Agent.id == job.agent_id))
     await ctx.end_moment()
     if agent is None or agent.gateway_id is None:
         return
+    if agent.gateway_id != link.gateway_id:
+        raise GatewayError(Kind.UNREACHABLE, "The agent has moved to another gateway.", sent=False)
+    lost = int((job.data or {}).get("lost", 0))
+    keys = [str(job.id), *(key_for(job.id, f"again-{number}") for number in range(lost))]
+    checks = connection.dialect.keeps_keys
+    if checks and job.attempts > 1 and (await receipts.in_session(connection, session_of(agent), keys))[0]:
+        return
+    with link.receipts.expect(keys[-1]) as sign:
+        await _send(link, connection, agent, job, keys[-1])
+        link.sent(session_of(agent))
+        if checks and not await _arrived(connection, agent, keys, await receipts.begun(sign)):
+            async with (ctx := Context(link.services, actor=SYSTEM)).write():
+                row: Job | None = await ctx.one(select(Job).where(Job.id == job.id).with_for_update())
+                if row is not None:
+                    row.data = {**(row.data or {}), "lost": lost + 1}
+            raise GatewayError(Kind.BUSY, "The gateway took the message and lost it before its turn began.")
+
+
+async def _arrived(connection: Connection, agent: Agent, keys: list[str], begun: bool | None) -> bool:
+    if begun:
+        return True
+    there, active = await receipts.in_session(connection, session_of(agent), keys)
+    # Behind a turn that is under way it has no sign of its own.
+    return there or (begun is None and active)
+
+
+async def _send(link: Link, connection: Connection, agent: Agent, job: Job, key: str) -> None:
     try:
-        await say(connection, agent, job.text, str(job.id), deliver=job.deliver)
+        await say(connection, agent, job.text, key, deliver=job.deliver)
     except GatewayError as error:
         if error.kind not in (Kind.REJECTED, Kind.BUSY) or await workspace.entry_of(connection, key_of(agent)):
             raise
         # The gateway has lost the agent, whatever it says of it: it is made again, then it is told.
         await lifecycle.restore(link, connection, agent.id)
-        await say(connection, agent, job.text, str(job.id), deliver=job.deliver)
+        await say(connection, agent, job.text, key, deliver=job.deliver)
+
+
+def session_of(agent: Agent) -> str:
+    """The session in which an agent's turns happen."""
+    return agent.openclaw_session_id or (main_session(agent.gateway_id) if agent.gateway_id else "")
 
 
 async def say(connection: Connection, agent: Agent, text: str, key: str, *, deliver: bool) -> None:
     """One message into an agent's session, which is made and named when it is not there."""
-    session = agent.openclaw_session_id or (main_session(agent.gateway_id) if agent.gateway_id else "")
+    session = session_of(agent)
     label = agent.name if agent.board_id is not None else "Gateway Agent"
     await connection.call("sessions.patch", {"key": session, "label": label}, seconds=30)
     params: dict[str, Any] = {"sessionKey": session, "message": text, "deliver": deliver, "idempotencyKey": key}
@@ -82,8 +120,19 @@ async def say(connection: Connection, agent: Agent, text: str, key: str, *, deli
 
 
 async def remove(link: Link, connection: Connection, job: Job) -> None:
-    """Take a deleted agent from the gateway; if files stayed, its main agent is asked to remove them."""
+    """Take a deleted agent from the gateway; if files stayed, its main agent is asked to remove them.
+
+    An agent that has the same place there since (the next lead of its board, or itself come back) keeps it.
+    """
     data = job.data or {}
+    ctx = Context(link.services, actor=SYSTEM)
+    lives = select(Agent.id).where(
+        Agent.gateway_id == link.gateway_id, Agent.openclaw_session_id == data["session_key"]
+    )
+    followed = data["session_key"] and await ctx.one(lives) is not None
+    await ctx.end_moment()
+    if followed:
+        return
     stayed = await workspace.remove(connection, data["key"], data["session_key"] or "")
     if stayed and data.get("board"):
         text = (
@@ -99,6 +148,11 @@ async def call(link: Link, connection: Connection, job: Job) -> None:
     """A call of a process that does not hold the gateway; the answer goes back in the job."""
     data = job.data or {}
     answer: dict[str, Any] = {}
+    if time.time() > float(data.get("until", 0)):
+        # Whoever asked has given up, and may be dead.
+        async with (ctx := Context(link.services, actor=SYSTEM)).write():
+            await ctx.run(delete(Job).where(Job.id == job.id))
+        return
     try:
         answer["answer"] = await connection.call(data["method"], data["params"], seconds=float(data["seconds"]))
     except GatewayError as error:
@@ -131,7 +185,7 @@ async def settle(services: Services, job: Job, failure: GatewayError | None, *, 
 async def _settle(services: Services, job: Job, failure: GatewayError | None, *, over: bool) -> None:
     """Write how a job ended: done, to be tried again at a time, or put aside for a person.
 
-    What the gateway's absence prevents waits as long as it takes; what the gateway refuses is tried `REFUSALS` times.
+    What the gateway's absence prevents waits as long as it takes; what the gateway refuses is tried five times.
     """
     ctx = Context(services, actor=SYSTEM)
     async with ctx.write():
@@ -142,16 +196,20 @@ async def _settle(services: Services, job: Job, failure: GatewayError | None, *,
             row.state, row.finished_at, row.run_after = "done", ctx.now(), None
             await _reached(ctx, row, REACHED.get(row.reason))
             return
-        refused = int((row.data or {}).get("refused", 0)) + (0 if failure.transient else 1)
+        # What ended with the whole connection says nothing of this job.
+        weight = 0 if over else WEIGHTS.get(failure.kind, REFUSED)
+        refused = int((row.data or {}).get("refused", 0)) + weight
         row.data = {**(row.data or {}), "error": str(failure)[:500], "code": CODES[failure.kind].name,
                     "refused": refused}  # fmt: skip
-        if refused >= REFUSALS:
+        if refused >= PUT_ASIDE:
             row.state, row.finished_at, row.run_after = "failed", ctx.now(), None
             await _put_aside(ctx, row, failure)
         else:
             seconds = min(0.5 * 2 ** min(row.attempts, 10), LONGEST)
             row.state = "waiting"
-            row.run_after = None if over else ctx.now() + timedelta(seconds=failure.retry_after or seconds)
+            row.run_after = (
+                None if over and row.attempts < 5 else ctx.now() + timedelta(seconds=failure.retry_after or seconds)
+            )
             if row.kind == "lifecycle":
                 await lifecycle.note_failure(ctx, row, failure, final=False)
     log.info("gateway.job", job=str(job.id), kind=job.kind, reason=job.reason, ended=row.state)

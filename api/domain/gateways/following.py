@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from uuid import UUID
 from api.domain.context import Context
 from api.domain.errors import DomainError
 from api.domain.gateways import operations
+from api.domain.gateways.jobs import RIGHTS_SECONDS
 from api.gateway.protocol import Event
 
 LOOK_SECONDS = 1.0
@@ -35,6 +37,14 @@ async def follow(ctx: Context, gateway_id: UUID, session_key: str, after: int | 
     connection, whole messages only, looked for every second."""
     await operations.find(ctx, gateway_id)
     await ctx.end_moment()
+    allowed = time.monotonic()
+
+    async def right() -> None:
+        nonlocal allowed
+        if time.monotonic() - allowed > RIGHTS_SECONDS:
+            await ctx.still_allowed(lambda: operations.find(ctx, gateway_id))
+            allowed = time.monotonic()
+
     links = ctx.services.gateways
     assert links is not None
     last = after if after is not None else -1
@@ -44,13 +54,14 @@ async def follow(ctx: Context, gateway_id: UUID, session_key: str, after: int | 
             yield said
         if not links.holds(gateway_id):
             await asyncio.sleep(LOOK_SECONDS)
-            await operations.find(ctx, gateway_id)
+            await right()
             continue
         async for event in links.events(gateway_id):
             payload: Any = event.payload if isinstance(event, Event) else None
             about = isinstance(payload, Mapping) and payload.get("sessionKey") == session_key
             if isinstance(event, Event) and not (event.event == "chat" and about):
                 continue
+            await right()
             state = str(payload.get("state") or "") if about else ""
             if state == "delta":
                 yield Said("delta", payload.get("runId"), text=_text(payload))
@@ -59,7 +70,6 @@ async def follow(ctx: Context, gateway_id: UUID, session_key: str, after: int | 
                 yield Said("state", payload.get("runId"), state=state, text=payload.get("errorMessage"))
             if not state or state in ENDED:
                 # A gap, a new connection, or the end of a turn: the history knows.
-                await operations.find(ctx, gateway_id)
                 async for said in _new(ctx, gateway_id, session_key, last):
                     last = said.seq if said.seq is not None else last
                     yield said
@@ -67,7 +77,7 @@ async def follow(ctx: Context, gateway_id: UUID, session_key: str, after: int | 
 
 async def _new(ctx: Context, gateway_id: UUID, session_key: str, last: int) -> AsyncGenerator[Said, None]:
     try:
-        rows = await operations.history(ctx, gateway_id, session_key, 200)
+        rows = await operations.history(ctx, gateway_id, session_key, 1000)
     except DomainError:
         await asyncio.sleep(LOOK_SECONDS)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from api.domain.paging import Listing, Order
 
 ENDED = ("done", "failed")
 LOOK_SECONDS = 2.0
+#: How often a stream asks anew for its right.
+RIGHTS_SECONDS = 2.0
 
 
 def failed(organization_id: UUID) -> Listing:
@@ -69,10 +72,14 @@ async def retry(ctx: Context, job_id: UUID) -> Job:
 async def follow(ctx: Context, job_id: UUID) -> AsyncGenerator[Job, None]:
     """The job now and each time it has changed, until it has ended."""
     seen: tuple[object, ...] = ()
+    allowed = time.monotonic()
     while True:
         commit = ctx.services.hub.next_commit
         job = await find(ctx, job_id)
         await ctx.end_moment()
+        if time.monotonic() - allowed > RIGHTS_SECONDS:
+            await ctx.still_allowed(lambda: find(ctx, job_id))
+            allowed = time.monotonic()
         now = (job.state, job.attempts, str(job.data))
         if now != seen:
             seen = now

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from api.domain.actor import SYSTEM
-from api.domain.agents.lifecycle import key_of
+from api.domain.agents.lifecycle import STATUS, key_of
 from api.domain.agents.presence import announce
 from api.domain.agents.rules import shown_status
 from api.domain.agents.tables import Agent
@@ -57,23 +57,45 @@ async def run(link: Link, connection: Connection, job: Job) -> None:
         provision=job.text == "provision", overwrite=bool(data.get("overwrite")),
         force_bootstrap=bool(data.get("force_bootstrap")), reset_session=bool(data.get("reset_session", True)),
     )  # fmt: skip
-    token, matches = await token_of(connection, agent) if job.text == "files" else (None, False)
-    await write(link, connection, agent.id, options, user_id=data.get("user_id"), token=token if matches else None)
+    async with link.writing(agent.id):
+        token = None
+        if job.text == "files" or job.attempts > 1:
+            token = await _kept_token(ctx, connection, agent.id, unused=job.text != "files")
+        await write(link, connection, agent.id, options, user_id=data.get("user_id"), token=token)
     if data.get("wake", True):
         await _wake(link, connection, agent, job, "provisioned" if options.provision else "updated")
-    await _finish(link, agent.id, data["generation"])
+    if job.text in STATUS:
+        await _finish(link, agent.id, data["generation"])
 
 
 async def restore(link: Link, connection: Connection, agent_id: UUID) -> None:
     """Make an agent again that the gateway does not know any more."""
-    await write(link, connection, agent_id, Options(provision=True))
+    async with link.writing(agent_id):
+        await write(link, connection, agent_id, Options(provision=True))
+
+
+async def _kept_token(ctx: Context, connection: Connection, agent_id: UUID, *, unused: bool) -> str | None:
+    """The token in the agent's files if it is good; `unused`: only if an attempt before this one has put it there."""
+    agent: Agent | None = await ctx.one(
+        select(Agent).where(Agent.id == agent_id).execution_options(populate_existing=True)
+    )
+    await ctx.end_moment()
+    if agent is None:
+        return None
+    token, matches = await token_of(connection, agent)
+    if token is None or not matches or (unused and digest(token) != agent.next_token_digest):
+        return None
+    return token
 
 
 async def write(
     link: Link, connection: Connection, agent_id: UUID, options: Options, *, user_id: str | None = None,
     token: str | None = None,
 ) -> None:  # fmt: skip
-    """Write the whole workspace, with a new token unless one is given; the old one holds until the files are there."""
+    """Write the whole workspace, with a new token unless one is given; the old one holds until the files are there.
+
+    The caller holds `link.writing`, so that no two jobs write different tokens.
+    """
     ctx = Context(link.services, actor=SYSTEM)
     async with ctx.write():
         agent: Agent | None = await ctx.one(select(Agent).where(Agent.id == agent_id).with_for_update(key_share=True))
@@ -90,15 +112,14 @@ async def write(
             ctx, agent, gateway, token, connection.dialect, UUID(user_id) if user_id else None
         )  # fmt: skip
     await workspace.write(connection, wanted, options, link.heartbeats)
-    if fresh:
-        async with ctx.write():
-            agent = await ctx.one(
-                select(Agent).where(Agent.id == agent_id).with_for_update(key_share=True)
-                .execution_options(populate_existing=True)
-            )  # fmt: skip
-            # The agent may have used it in the meantime, or somebody may have issued another one.
-            if agent is not None and agent.next_token_digest == digest(token):
-                agent.token_digest, agent.next_token_digest, agent.agent_token_hash = digest(token), None, None
+    async with ctx.write():
+        agent = await ctx.one(
+            select(Agent).where(Agent.id == agent_id).with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )  # fmt: skip
+        # The agent may have used it in the meantime, or somebody may have issued another one.
+        if agent is not None and agent.next_token_digest == digest(token):
+            agent.token_digest, agent.next_token_digest, agent.agent_token_hash = digest(token), None, None
 
 
 async def _place(ctx: Context, agent: Agent) -> str:
@@ -108,23 +129,22 @@ async def _place(ctx: Context, agent: Agent) -> str:
 
 
 async def _wake(link: Link, connection: Connection, agent: Agent, job: Job, what: str) -> None:
-    """Wake the agent with a message, and expect it to check in."""
+    """Wake the agent with a message, and expect it to check in; what did not arrive is not counted."""
     from api.domain.gateways.delivery import key_for, say
 
-    ctx = Context(link.services, actor=SYSTEM)
-    async with ctx.write():
-        row: Agent | None = await ctx.one(select(Agent).where(Agent.id == agent.id).with_for_update(key_share=True))
-        if row is None:
-            return
-        row.wake_attempts += 1
-        row.last_wake_sent_at = ctx.now()
-        row.checkin_deadline_at = ctx.now() + CHECK_IN
-        generation = row.lifecycle_generation
     text = (
         f"Hello {agent.name}. Your workspace has been {what}. Start now: read BOOTSTRAP.md first if it is there and "
         "not empty, then AGENTS.md, check in, and begin your heartbeats."
     )
-    await say(connection, agent, text, key_for(job.id, f"wake-{generation}"), deliver=True)
+    ctx = Context(link.services, actor=SYSTEM)
+    asked = ctx.now()
+    await say(connection, agent, text, key_for(job.id, f"wake-{agent.lifecycle_generation}"), deliver=True)
+    async with ctx.write():
+        row: Agent | None = await ctx.one(select(Agent).where(Agent.id == agent.id).with_for_update(key_share=True))
+        if row is not None:
+            row.wake_attempts += 1
+            row.last_wake_sent_at = asked
+            row.checkin_deadline_at = ctx.now() + CHECK_IN
 
 
 async def _finish(link: Link, agent_id: UUID, generation: int) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
+import asyncpg
 import structlog
 from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.types import String
 
 from api.domain.actor import SYSTEM
@@ -21,6 +25,7 @@ from api.domain.boards.tables import Gateway
 from api.domain.context import Context
 from api.domain.gateways import delivery
 from api.domain.gateways.failures import CODES
+from api.domain.gateways.receipts import Receipts
 from api.domain.gateways.tables import GatewayLink
 from api.domain.jobs import Job
 from api.gateway import versions
@@ -35,35 +40,44 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=90)
-AT_ONCE = 20
+#: Jobs at once, and calls of other processes beside them.
+AT_ONCE, CALLS_AT_ONCE = 20, 20
+CALL = "gateway.call"
 IDLE_SECONDS = 1.0
-REFUSALS = 5
-#: Pauses between attempts to connect, in seconds.
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 30.0
+#: Pauses between attempts to connect, in seconds; they begin anew after a connection that lasted `STEADY_SECONDS`.
+FIRST_PAUSE, LONGEST_PAUSE, STEADY_SECONDS = 0.25, 30.0, 10.0
+#: What our own database's absence looks like.
+AWAY = (SQLAlchemyError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
-# The first open job of each session, so that what an agent is told keeps its order.
-_CLAIM = text("""
+# Only the process with the lease takes jobs.
+_HELD = "EXISTS (SELECT 1 FROM gateway_links WHERE gateway_id = :gateway AND holder = :me)"
+# The first open job of each session, so that what an agent is told keeps its order; calls that somebody waits for are
+# counted apart. The row is looked at again when it is taken: it may have been settled meanwhile.
+_CLAIM = text(f"""
 WITH heads AS (
   SELECT DISTINCT ON (key) * FROM (
-    SELECT j.id, j.xid, j.seq, j.run_after, coalesce(a.openclaw_session_id, a.id::text) AS key
+    SELECT j.id, j.kind, j.xid, j.seq, j.run_after, coalesce(a.openclaw_session_id, a.id::text) AS key
     FROM agents a CROSS JOIN LATERAL (
       SELECT * FROM jobs WHERE agent_id = a.id AND state IN ('waiting', 'running') AND kind IN ('message', 'lifecycle')
       ORDER BY xid, seq LIMIT 1
     ) j WHERE a.gateway_id = :gateway
     UNION ALL
-    SELECT j.id, j.xid, j.seq, j.run_after, coalesce(j.data->>'session_key', j.id::text) AS key
+    SELECT j.id, j.kind, j.xid, j.seq, j.run_after, coalesce(j.data->>'session_key', j.id::text) AS key
     FROM jobs j WHERE j.gateway_id = :gateway AND j.state IN ('waiting', 'running')
   ) open ORDER BY key, xid, seq
 ), due AS (
-  SELECT id, key FROM heads WHERE (run_after IS NULL OR run_after <= :now) AND key <> ALL(:busy)
-  ORDER BY xid, seq LIMIT :amount
+  SELECT id, key, kind, row_number() OVER (PARTITION BY kind = '{CALL}' ORDER BY xid, seq) AS place
+  FROM heads WHERE (run_after IS NULL OR run_after <= :now) AND key <> ALL(:busy)
 )
-UPDATE jobs SET state = 'running', attempts = attempts + 1, run_after = :lease FROM due WHERE jobs.id = due.id
-RETURNING jobs.id, due.key
+UPDATE jobs SET state = 'running', attempts = attempts + 1, run_after = :lease FROM due
+WHERE jobs.id = due.id AND {_HELD}
+  AND due.place <= CASE WHEN due.kind = '{CALL}' THEN CAST(:calls AS int) ELSE CAST(:amount AS int) END
+  AND jobs.state IN ('waiting', 'running') AND (jobs.run_after IS NULL OR jobs.run_after <= :now)
+RETURNING jobs.id, due.key, due.kind
 """).bindparams(bindparam("busy", type_=ARRAY(String())))
-# Jobs that a former holder had begun; it is gone, or has lost the lease and stopped.
-_RESUME = text("""
-UPDATE jobs SET run_after = NULL WHERE state = 'running' AND (gateway_id = :gateway
+# Jobs that a former holder, or a connection before this one, had begun.
+_RESUME = text(f"""
+UPDATE jobs SET run_after = NULL WHERE state = 'running' AND {_HELD} AND (gateway_id = :gateway
   OR kind IN ('message', 'lifecycle') AND agent_id IN (SELECT id FROM agents WHERE gateway_id = :gateway))
 """)
 
@@ -79,11 +93,30 @@ class Link:
         self.error = GatewayError(Kind.UNREACHABLE, "The gateway is not connected yet.", sent=False)
         self._wake, self._opened = asyncio.Event(), asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._calls: set[str] = set()
+        self._waiting: set[str] = set()
+        self.receipts = Receipts()
+        #: One at a time writes an agent's files, whatever job asks for it.
+        self._writing: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
         self._task = asyncio.create_task(self._run(), name=f"gateway-{gateway_id}")
 
     def wake(self) -> None:
         """There may be a job."""
         self._wake.set()
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended by itself, which it should not."""
+        return self._task.done()
+
+    def sent(self, session: str) -> None:
+        """What is sent to a session waits for its receipt, and takes nobody's place."""
+        if session in self._running:
+            self._waiting.add(session)
+
+    def writing(self, agent_id: UUID) -> asyncio.Lock:
+        """Held while an agent's files are written."""
+        return self._writing.setdefault(agent_id, asyncio.Lock())
 
     async def stop(self) -> None:
         """Close the connection; jobs under way are left to whoever holds the gateway next."""
@@ -114,50 +147,66 @@ class Link:
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE
-        async with self.services.database.statements() as connection:
-            await connection.execute(_RESUME, {"gateway": self.gateway_id})
         while True:
+            began, lasted = time.monotonic(), 0.0
             try:
+                async with self.services.database.statements() as connection:
+                    await connection.execute(_RESUME, {"gateway": self.gateway_id, "me": self.links.me})
                 opened = await self._open()
-            except GatewayError as error:
-                await self._note(error)
-                lasting = LONGEST_PAUSE if not error.transient else pause
-                await asyncio.sleep(max(lasting * random.uniform(0.8, 1.2), error.retry_after or 0.0))  # noqa: S311
-                pause = min(pause * 2, LONGEST_PAUSE)
-                continue
-            pause = FIRST_PAUSE
-            try:
-                await self._serve(opened)
-            finally:
-                self.connection = None
-                self._opened.clear()
-                for task in self._running.values():
-                    task.cancel()
-                await asyncio.gather(*self._running.values(), return_exceptions=True)
-                self._running.clear()
-                await opened.close()
-            await self._note(opened.reason)
+                began = time.monotonic()
+                try:
+                    await self._serve(opened)
+                finally:
+                    await self._end(opened)
+                lasted, error = time.monotonic() - began, opened.reason
+            except GatewayError as failure:
+                error = failure
+            except Exception as failure:
+                # Whatever it was, a gateway is not given up; mostly it is our database that is away.
+                plain = isinstance(failure, OperationalError | InterfaceError | OSError)
+                log.warning("gateway.interrupted", gateway=str(self.gateway_id), error=type(failure).__name__,
+                            exc_info=None if plain else failure)  # fmt: skip
+                error = GatewayError(Kind.BUSY, "The server was interrupted and tries again.", sent=False)
+            await self._note(error)
+            if lasted >= STEADY_SECONDS:
+                pause = FIRST_PAUSE
+            seconds = pause if error.transient or lasted >= STEADY_SECONDS else LONGEST_PAUSE
+            await asyncio.sleep(max(seconds * random.uniform(0.8, 1.2), error.retry_after or 0.0))  # noqa: S311
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _end(self, opened: Connection) -> None:
+        """Leave a connection: what runs over it ends, and runs again over the next."""
+        self.connection = None
+        self._opened.clear()
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await opened.close()
+        await asyncio.gather(*running, return_exceptions=True)
+        self._running.clear()
+        self._calls.clear()
+        self._waiting.clear()
 
     async def _open(self) -> Connection:
         from api.gateway.identity import DamagedIdentity
 
         try:
             opened = await self.links.check(self.target)
-        except DamagedIdentity as error:
-            raise GatewayError(Kind.AUTH, str(error), sent=False) from None
+        except (DamagedIdentity, OSError) as error:
+            raise GatewayError(Kind.AUTH, f"The device identity cannot be used: {error}", sent=False) from None
         try:
             versions.check(await version_of(opened), self.services.settings.gateway_min_version)
+            async with self.services.database.statements() as connection:
+                await connection.execute(
+                    update(GatewayLink).where(GatewayLink.gateway_id == self.gateway_id).values(
+                        state="connected", error=None, error_code=None, version=opened.hello.server.version,
+                        protocol=opened.hello.protocol, connected_at=text("now() AT TIME ZONE 'UTC'"),
+                        handshakes=GatewayLink.handshakes + 1, updated_at=text("now() AT TIME ZONE 'UTC'"))
+                )  # fmt: skip
+            await self._tell()
         except BaseException:
             await opened.close()
             raise
-        async with self.services.database.statements() as connection:
-            await connection.execute(
-                update(GatewayLink).where(GatewayLink.gateway_id == self.gateway_id).values(
-                    state="connected", error=None, error_code=None, version=opened.hello.server.version,
-                    protocol=opened.hello.protocol, connected_at=text("now() AT TIME ZONE 'UTC'"),
-                    handshakes=GatewayLink.handshakes + 1, updated_at=text("now() AT TIME ZONE 'UTC'"))
-            )  # fmt: skip
-        await self._tell()
         log.info("gateway.connected", gateway=str(self.gateway_id), version=opened.hello.server.version)
         return opened
 
@@ -209,46 +258,63 @@ class Link:
             ended.cancel()
 
     async def _claim(self) -> list[tuple[UUID, str]]:
-        free = AT_ONCE - len(self._running)
-        if free <= 0:
+        amount = AT_ONCE - len(self._running) + len(self._calls) + len(self._waiting)
+        calls = CALLS_AT_ONCE - len(self._calls)
+        if amount <= 0 and calls <= 0:
             return []
         moment = Context(self.services).now()
         values = {
-            "gateway": self.gateway_id, "now": moment, "lease": moment + LEASE, "busy": list(self._running),
-            "amount": free,
+            "gateway": self.gateway_id, "me": self.links.me, "now": moment, "lease": moment + LEASE,
+            "busy": list(self._running), "amount": amount, "calls": calls,
         }  # fmt: skip
         async with self.services.database.statements() as connection:
-            return [(row.id, row.key) for row in await connection.execute(_CLAIM, values)]
+            rows = (await connection.execute(_CLAIM, values)).all()
+        self._calls.update(row.key for row in rows if row.kind == CALL)
+        return [(row.id, row.key) for row in rows]
 
     async def _work(self, connection: Connection, job_id: UUID, key: str) -> None:
-        ctx = Context(self.services, actor=SYSTEM)
-        failure: GatewayError | None = None
-        job: Job | None = None
         try:
-            job = await ctx.one(select(Job).where(Job.id == job_id))
-            await ctx.end_moment()
-            if job is not None:
-                await delivery.run(self, connection, job)
-        except GatewayError as error:
-            failure = error
+            await self._settled(connection, job_id)
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            log.error("gateway.job_failed", job=str(job_id), exc_info=error)
-            failure = GatewayError(Kind.REJECTED, f"{type(error).__name__}")
-        finally:
-            self._running.pop(key, None)
-        try:
-            if job is not None:
-                await delivery.settle(self.services, job, failure, over=connection.closed.is_set())
-        except Exception as error:
-            # The lease ends, and the job runs again.
+            # It stays taken, and runs again when its time is over or over the next connection.
             log.warning("gateway.job_not_settled", job=str(job_id), error=type(error).__name__)
+        finally:
+            # Only now may the next job of the session begin, and this one not again before.
+            self._running.pop(key, None)
+            self._calls.discard(key)
+            self._waiting.discard(key)
         self.wake()
 
+    async def _settled(self, connection: Connection, job_id: UUID) -> None:
+        ctx = Context(self.services, actor=SYSTEM)
+        failure: GatewayError | None = None
+        job: Job | None = await ctx.one(select(Job).where(Job.id == job_id))
+        await ctx.end_moment()
+        if job is None:
+            return
+        try:
+            await delivery.run(self, connection, job)
+        except GatewayError as error:
+            failure = error
+        except AWAY as error:
+            failure = GatewayError(Kind.BUSY, f"The server was interrupted ({type(error).__name__}).")
+        except Exception as error:
+            log.error("gateway.job_failed", job=str(job_id), exc_info=error)
+            failure = GatewayError(Kind.REJECTED, f"{type(error).__name__}")
+        for pause in (0.1, 0.5, 2.0, 5.0):
+            try:
+                await delivery.settle(self.services, job, failure, over=connection.closed.is_set())
+                return
+            except AWAY:
+                await asyncio.sleep(pause)
+        await delivery.settle(self.services, job, failure, over=connection.closed.is_set())
+
     async def _listen(self, connection: Connection) -> None:
-        """Turns of agents are signs of life."""
+        """Turns of agents are signs of life, and receipts of what was sent."""
         async for event in connection.events():
+            self.receipts.note(event)
             payload = event.payload if isinstance(event, Event) and event.event == "agent" else None
             if isinstance(payload, dict) and payload.get("stream") == "lifecycle":
                 await self._alive(str(payload.get("sessionKey") or ""))

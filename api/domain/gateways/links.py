@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ from sqlalchemy import delete, select, text, update
 
 from api.domain.actor import SYSTEM
 from api.domain.boards.tables import Gateway
-from api.domain.context import Context
+from api.domain.context import Context, shielded
+from api.domain.errors import Code
 from api.domain.events.hub import within
 from api.domain.events.tables import Event as LogEvent
 from api.domain.gateways.link import Link
@@ -38,6 +40,9 @@ log = structlog.get_logger(__name__)
 #: How long a lease is good, and how often it is renewed.
 LEASE = timedelta(seconds=6)
 TEND_SECONDS = 1.5
+#: So long before its end a lease that could not be renewed is taken as lost.
+MARGIN_SECONDS = 2.0
+UNREADABLE = "The stored token cannot be read with this server's secret key: set the gateway's token again."
 
 _NOW = "(clock_timestamp() AT TIME ZONE 'UTC')"
 _LEASE = text(
@@ -56,8 +61,9 @@ class Links:
     def __init__(self, services: Services, version: str) -> None:
         self.services, self.version, self.me = services, version, uuid4()
         self._links: dict[UUID, Link] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
+        self._until = 0.0
         self._identity: DeviceIdentity | None = None
 
     @property
@@ -69,15 +75,17 @@ class Links:
 
     async def start(self) -> None:
         """Begin to hold gateways."""
-        self._task = asyncio.create_task(self._tend_forever(), name="gateway-links")
+        self._tasks = [
+            asyncio.create_task(self._tend_forever(), name="gateway-links"),
+            asyncio.create_task(self._guard(), name="gateway-leases"),
+        ]
 
     async def stop(self) -> None:
         """Close every connection and give the leases back."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        await asyncio.gather(*(link.stop() for link in self._links.values()), return_exceptions=True)
-        self._links.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._let_go(set())
         with contextlib.suppress(Exception):
             async with self.services.database.statements() as connection:
                 await connection.execute(
@@ -108,7 +116,10 @@ class Links:
 
     async def _call_elsewhere(self, gateway_id: UUID, method: str, params: dict[str, Any], seconds: float) -> Any:
         ctx, number = Context(self.services, actor=SYSTEM), uuid4()
-        data = {"method": method, "params": params, "seconds": seconds, "session_key": str(number)}
+        data = {
+            "method": method, "params": params, "seconds": seconds, "session_key": str(number),
+            "until": time.time() + seconds + LEASE.total_seconds(),
+        }  # fmt: skip
         async with ctx.write():
             ctx.add(Job(id=number, kind="gateway.call", reason=method, text="", gateway_id=gateway_id, data=data,
                         created_at=ctx.now()))  # fmt: skip
@@ -131,8 +142,11 @@ class Links:
         except TimeoutError:
             raise GatewayError(Kind.TIMEOUT, f"No process answered {method} within {seconds:g} seconds.") from None
         finally:
-            async with self.services.database.statements() as connection:
-                await connection.execute(delete(Job).where(Job.id == number))
+            await shielded(self._forget(number))
+
+    async def _forget(self, number: UUID) -> None:
+        async with self.services.database.statements() as connection:
+            await connection.execute(delete(Job).where(Job.id == number))
 
     async def events(self, gateway_id: UUID) -> AsyncIterator[Event | Gap]:
         """Events of a gateway that this process holds; ends when it is not held here."""
@@ -154,31 +168,50 @@ class Links:
                 await self._tend()
             except Exception as error:
                 log.warning("gateways.not_tended", error=type(error).__name__)
-                await self._let_go(set())
             self._wake.clear()
             await within(self._wake, TEND_SECONDS)
 
+    async def _guard(self) -> None:
+        """Let everything go before the leases that could not be renewed are over."""
+        while True:
+            left = self._until - time.monotonic()
+            if left > 0:
+                await asyncio.sleep(left)
+                continue
+            if self._links:
+                log.warning("gateways.leases_lost")
+                await self._let_go(set())
+            await asyncio.sleep(TEND_SECONDS)
+
     async def _tend(self) -> None:
+        asked = time.monotonic()
         async with self.services.database.statements() as connection:
             held = set((await connection.execute(_LEASE, {"me": self.me, "lease": LEASE})).scalars())
             rows = (await connection.execute(select(Gateway.__table__).where(Gateway.id.in_(held)))).all()
-        targets = {
-            row.id: Target(
-                row.url.strip(), self.services.secrets.open(row.token) if row.token else "", row.allow_insecure_tls,
-                row.disable_device_pairing,
-            )
-            for row in rows
-        }  # fmt: skip
-        await self._let_go(targets.keys())
+        self._until = asked + LEASE.total_seconds() - MARGIN_SECONDS
+        if time.monotonic() > self._until:
+            return
+        targets = {row.id: target for row in rows if (target := await self._target(row)) is not None}
+        changed = {one for one, link in self._links.items() if link.target != targets.get(one) or link.over}
+        await self._let_go(targets.keys() - changed)
         for gateway_id, target in targets.items():
-            link = self._links.get(gateway_id)
-            if link is not None and link.target != target:
-                await link.stop()
-                link = None
-            if link is None:
+            if gateway_id not in self._links:
                 self._links[gateway_id] = Link(self, gateway_id, target)
+
+    async def _target(self, row: Any) -> Target | None:
+        """How a gateway is reached; None when its token cannot be read here, which is noted."""
+        try:
+            token = self.services.secrets.open(row.token) if row.token else ""
+        except Exception:
+            # Another process may have the right key.
+            note = update(GatewayLink).where(GatewayLink.gateway_id == row.id).values(
+                holder=None, state="failed", error=UNREADABLE, error_code=Code.GATEWAY_AUTH_FAILED.name)  # fmt: skip
+            async with self.services.database.statements() as connection:
+                await connection.execute(note)
+            return None
+        return Target(row.url.strip(), token, row.allow_insecure_tls, row.disable_device_pairing)
 
     async def _let_go(self, held: Any) -> None:
         """Stop what is not held any more, before another process may connect."""
-        for gateway_id in [one for one in self._links if one not in held]:
-            await self._links.pop(gateway_id).stop()
+        gone = [self._links.pop(one) for one in list(self._links) if one not in held]
+        await asyncio.gather(*(link.stop() for link in gone), return_exceptions=True)

@@ -22,6 +22,8 @@ from api.domain.gateways.workspaces import main_session
 from api.domain.jobs import Job
 from api.domain.paging import Listing, Order, uuids
 from api.gateway import versions
+from api.gateway.compat import DIALECTS
+from api.gateway.compat import NEWEST as NEWEST_PROTOCOL
 from api.gateway.connection import Target
 from api.gateway.errors import GatewayError
 from api.gateway.identity import DamagedIdentity
@@ -88,11 +90,33 @@ def _texts(values: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-async def register(ctx: Context, draft: Mapping[str, Any], organization_id: UUID | None = None) -> Gateway:
-    """Register a gateway that answers, with its main agent; administrators only. Nothing is stored when it does not."""
+async def try_out(
+    ctx: Context, draft: Mapping[str, Any], organization_id: UUID | None = None, gateway_id: UUID | None = None
+) -> DomainError | None:
+    """Connect to what a gateway would be, outside of any transaction; what is wrong with it. Administrators only."""
+    values = _texts(draft)
+    if gateway_id is None:
+        access.administrator(ctx.actor, organization_id)
+    else:
+        before = await find(ctx, gateway_id)
+        if not any(name in values for name in CONNECTION):
+            return None
+        values = {**_plain(ctx, before), **values}
+    try:
+        await check(ctx, _target(values))
+    except DomainError as failure:
+        return failure
+    return None
+
+
+async def register(
+    ctx: Context, draft: Mapping[str, Any], organization_id: UUID | None = None, failure: DomainError | None = None
+) -> Gateway:
+    """Register a gateway that was tried out, with its main agent; administrators. Nothing is stored after a failure."""
     member = access.administrator(ctx.actor, organization_id)
     values = _texts(draft)
-    await check(ctx, _target(values))
+    if failure is not None:
+        raise failure
     async with ctx.write():
         token, moment = values.pop("token", None), ctx.now()
         gateway = Gateway(
@@ -106,13 +130,13 @@ async def register(ctx: Context, draft: Mapping[str, Any], organization_id: UUID
     return gateway
 
 
-async def update(ctx: Context, gateway_id: UUID, change: Mapping[str, Any]) -> Gateway:
-    """Change what was given; what concerns the connection is tried first. Its main agent follows."""
+async def update(
+    ctx: Context, gateway_id: UUID, change: Mapping[str, Any], failure: DomainError | None = None
+) -> Gateway:
+    """Change what was given and, where it concerns the connection, was tried out. Its main agent follows."""
     values = _texts(change)
-    before = await find(ctx, gateway_id)
-    if any(name in values for name in CONNECTION):
-        await check(ctx, _target({**_plain(ctx, before), **values}))
-    await ctx.end_moment()
+    if failure is not None:
+        raise failure
     async with ctx.write():
         gateway = await find(ctx, gateway_id, lock=True)
         old = {name: getattr(gateway, name) for name in ("name", "url", "workspace_root")}
@@ -268,6 +292,10 @@ async def say(ctx: Context, gateway: Gateway, session_key: str, content: str) ->
     params = {
         "sessionKey": session_key, "message": text, "deliver": False, "idempotencyKey": str(uuid4()),
     }  # fmt: skip
+    link = (await links(ctx, [gateway.id])).get(gateway.id)
+    known = DIALECTS.get((link.protocol if link else None) or NEWEST_PROTOCOL)
+    if known is not None and known.suppresses_commands:
+        params["suppressCommandInterpretation"] = True
     await call(ctx, gateway.id, "chat.send", params)
 
 

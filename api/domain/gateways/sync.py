@@ -47,8 +47,18 @@ async def run(link: Link, connection: Connection, job: Job) -> None:
         if agent.board_id in paused:
             report["agents_skipped"] += 1
         else:
-            await _one(link, connection, agent, flags, report)
+            async with link.writing(agent.id):
+                await _one(link, connection, await _now(ctx, agent), flags, report)
         await _progress(link, job, report)
+
+
+async def _now(ctx: Context, agent: Agent) -> Agent:
+    """The agent as it is by now, with the tokens that jobs before have given it."""
+    found: Agent | None = await ctx.one(
+        select(Agent).where(Agent.id == agent.id).execution_options(populate_existing=True)
+    )
+    await ctx.end_moment()
+    return found or agent
 
 
 async def _one(link: Link, connection: Connection, agent: Agent, flags: dict[str, Any], report: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -169,32 +170,49 @@ async def _drop_stale(connection: Connection, wanted: Workspace, present: Mappin
 class Heartbeats:
     """Writes the heartbeats of many agents with one change of the gateway's configuration.
 
-    The gateway takes 30 changes a minute; those that come within `GATHER` seconds go together, one change at a time.
+    The gateway takes `PER_MINUTE` changes a minute, refused ones too; those that come within `GATHER` seconds go
+    together, one change at a time. What the gateway refuses of several is tried one by one, so that a wrong one harms
+    itself only.
     """
 
-    GATHER = 0.2
+    GATHER, PER_MINUTE = 0.2, 28
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._wanted: dict[str, tuple[str, dict[str, Any]]] = {}
-        self._round: asyncio.Task[None] | None = None
+        self._round: asyncio.Task[dict[str, GatewayError]] | None = None
         self._lock = asyncio.Lock()
+        self._changes: deque[float] = deque(maxlen=self.PER_MINUTE)
 
     async def set(self, wanted: Workspace) -> None:
-        """Return when the gateway has this agent's heartbeat."""
+        """Return when the gateway has this agent's heartbeat. Raises `GatewayError`."""
         dialect: Dialect = self._connection.dialect
         self._wanted[wanted.key] = (wanted.path, dialect.heartbeat(wanted.heartbeat))
         if self._round is None:
             self._round = asyncio.create_task(self._write())
-        await asyncio.shield(self._round)
+        failures = await asyncio.shield(self._round)
+        if wanted.key in failures:
+            raise failures[wanted.key]
 
-    async def _write(self) -> None:
+    async def _write(self) -> dict[str, GatewayError]:
         await asyncio.sleep(self.GATHER)
         async with self._lock:
             agents, self._wanted, self._round = self._wanted, {}, None
-            await self._patch(agents)
+            return await self._patch(agents)
 
-    async def _patch(self, agents: Mapping[str, tuple[str, dict[str, Any]]]) -> None:
+    async def _patch(self, agents: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, GatewayError]:
+        try:
+            await self._change(agents)
+        except GatewayError as error:
+            if error.kind is not Kind.REJECTED or len(agents) == 1:
+                return dict.fromkeys(agents, error)
+            found = {}
+            for key, one in agents.items():
+                found.update(await self._patch({key: one}))
+            return found
+        return {}
+
+    async def _change(self, agents: Mapping[str, tuple[str, dict[str, Any]]]) -> None:
         call = self._connection.call
         for attempt in range(8):
             now = await call("config.get", seconds=30)
@@ -205,6 +223,7 @@ class Heartbeats:
             change = {"raw": json.dumps(patch)}
             if now.get("hash"):
                 change["baseHash"] = now["hash"]
+            await self._turn()
             try:
                 await call("config.patch", change, seconds=60)
                 return
@@ -215,3 +234,10 @@ class Heartbeats:
                     raise
                 if attempt == 7:
                     raise
+
+    async def _turn(self) -> None:
+        """Wait until the gateway takes another change."""
+        now = asyncio.get_running_loop().time
+        if len(self._changes) == self.PER_MINUTE:
+            await asyncio.sleep(max(0.0, self._changes[0] + 60.0 - now()))
+        self._changes.append(now())
