@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PLAYGROUND := api/schema/graphiql
 say = @printf '» %s\n' "$(1)"
 
-.PHONY: test-gateway test-fuzz docs serve test check bench demo playground lock migration format schema test-browser test-external test-clients clean
+.PHONY: test-gateway test-gateway-matrix test-fuzz docs serve test check bench demo playground lock migration format schema test-browser test-external test-clients clean
 
 serve: $(VENV)/.runtime $(PLAYGROUND)/static/.built
 	$(call say,starting the server)
@@ -64,11 +64,22 @@ test-fuzz: $(VENV)/.dev $(VENV)-clients/.made
 	$(call say,fuzzing every operation)
 	@CLIENT_TOOLS=$(CURDIR)/$(VENV)-clients/bin $(BIN)/python -m tests.fuzz $(ARGS)
 
-test-gateway: $(VENV)/.dev $(VENV)/.node
+# A real gateway, RELEASE newest or oldest; its packages stay in their folder.
+RELEASE ?= newest
+GATEWAY := tests/gateway/packages/$(RELEASE)
+$(GATEWAY)/node_modules/.made: $(GATEWAY)/package-lock.json | $(VENV)/.node
 	$(call say,installing the gateway)
-	@[ -d tests/gateway/packages/newest/node_modules/openclaw ] || $(BIN)/python tests/support/node.py tests/gateway/packages/newest ci --silent
-	$(call say,a real gateway)
-	@$(BIN)/pytest tests/gateway -p no:xdist $(ARGS)
+	@$(BIN)/python tests/support/node.py $(GATEWAY) ci --silent
+	@touch $@
+
+test-gateway: $(VENV)/.dev $(GATEWAY)/node_modules/.made
+	$(call say,a real gateway: $(RELEASE))
+	@OPENCLAW_RELEASE=$(RELEASE) $(BIN)/pytest tests/gateway -p no:xdist $(ARGS)
+
+# Both releases, and the long rounds: 30 kills while 200 messages and 10 lifecycles are under way.
+test-gateway-matrix:
+	@CRASH_ROUNDS=30 CRASH_MESSAGES=200 $(MAKE) --no-print-directory test-gateway RELEASE=newest
+	@$(MAKE) --no-print-directory test-gateway RELEASE=oldest
 
 playground: $(PLAYGROUND)/static/.built
 

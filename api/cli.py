@@ -56,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     command("schema", _schema, "Print the GraphQL schema.")
     command("openapi", _openapi, "Print the OpenAPI document.")
     command("config", _config, "Check the settings and print them, secrets masked.")
+    command("doctor", _doctor, "Look at settings, database, device identity and gateways, and say what to do.")
+    templates = command("templates", _templates, "Show the sizes of the files that agents are given.")
+    templates.add_argument("--budget", action="store_true", help="fail when a kind of agent is given too many bytes")
     token = command("token", _token, "Show or rotate the local token, or manage personal tokens on a server.")
     token.add_argument("action", choices=["show", "rotate", "create", "list", "revoke"])
     token.add_argument("name", nargs="?", help="name (create) or id (revoke) of a personal token")
@@ -166,6 +169,27 @@ def _config(arguments: argparse.Namespace) -> int:
     for field in Settings.model_fields:
         print(f"{variable_of(field)}={masked(getattr(settings, field))}")
     return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from api.doctor import examine
+
+    return examine(_settings(arguments))
+
+
+def _templates(arguments: argparse.Namespace) -> int:
+    from api.gateway.compat import DIALECTS
+    from api.gateway.provisioning.files import BUDGET, sizes
+
+    wrong = False
+    for number, dialect in sorted(DIALECTS.items()):
+        for kind, files in sizes(dialect, _settings(arguments).public_url).items():
+            total = sum(files.values())
+            wrong |= total > BUDGET[kind]
+            print(f"protocol {number}  {kind.value:<6}  {total:>6} of {BUDGET[kind]:>6} bytes")
+            for name, size in sorted(files.items(), key=lambda item: -item[1]):
+                print(f"    {size:>6}  {name}")
+    return 1 if wrong and arguments.budget else 0
 
 
 def _token(arguments: argparse.Namespace) -> int:

@@ -66,6 +66,8 @@ def configure_logging(settings: Settings) -> None:
         "httpx",
         "strawberry",
         "asyncio",
+        # Its debug lines show the ends of frames.
+        "websockets",
     ):
         logging.getLogger(noisy).setLevel(max(numeric, logging.WARNING))
     structlog.configure(

@@ -128,6 +128,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
         return (init_settings,)
 
+    @field_validator("gateway_min_version")
+    @classmethod
+    def _some_version(cls, value: str) -> str:
+        return value.strip() or cls.model_fields["gateway_min_version"].default
+
     @field_validator("log_level")
     @classmethod
     def _known_level(cls, value: str) -> str:

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Executable, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -260,12 +260,14 @@ class Context:
     def tell(
         self, agent_id: UUID, reason: str, message: str, *, board_id: UUID | None = None, task_id: UUID | None = None,
         deliver: bool = False, data: dict[str, Any] | None = None,
-    ) -> None:  # fmt: skip
-        """Write a durable message to an agent, in this write's transaction."""
+    ) -> UUID:  # fmt: skip
+        """Write a durable message to an agent, in this write's transaction; the job's id."""
+        number = uuid4()
         self.add(
-            Job(agent_id=agent_id, reason=reason, text=message, board_id=board_id, task_id=task_id, deliver=deliver,
-                data=data, created_at=self.now())
+            Job(id=number, agent_id=agent_id, reason=reason, text=message, board_id=board_id, task_id=task_id,
+                deliver=deliver, data=data, created_at=self.now())
         )  # fmt: skip
+        return number
 
     # -- following ------------------------------------------------------------------------------------------------
 

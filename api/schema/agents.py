@@ -28,8 +28,10 @@ from api.schema.agent_inputs import (
     SendHeartbeatInput,
     UpdateAgentInput,
 )
+from api.schema.agent_life import AgentLifecycle, load_agent_sessions, load_lifecycles
 from api.schema.batching import Info, batch_field
 from api.schema.gates import listed_board
+from api.schema.gateways import GatewaySession
 from api.schema.inbox import Inbox, load_inboxes
 from api.schema.mutations import Payload, delete_once, mutate, secret_description
 from api.schema.node import Actor, Node
@@ -79,6 +81,12 @@ class Agent(Node, Actor):
     updated_at: datetime = strawberry.field(description="When it changed last.")
     board: Annotated[Board, strawberry.lazy("api.schema.boards")] | None = batch_field(
         load_boards, description="Its board; null for main agents."
+    )
+    lifecycle: AgentLifecycle | None = batch_field(
+        load_lifecycles, description="What was asked of its gateway last; null without a gateway."
+    )
+    session: GatewaySession | None = batch_field(
+        load_agent_sessions, description="Where its turns happen, asked of the gateway now; for administrators."
     )
     inbox: Inbox = batch_field(load_inboxes, description="What it has been told; its own, or for people and its lead.")
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import time
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -23,6 +22,7 @@ from api.domain.paging import OffsetPage, offset_page
 from api.gateway import catalogue, versions
 from api.gateway.connection import Target
 from api.gateway.errors import GatewayError
+from api.gateway.identity import DamagedIdentity
 from api.schema.gateways import Gateway
 
 #: How long a sync's request waits for its job.
@@ -77,16 +77,15 @@ async def sync_templates(ctx: Context, gateway_id: UUID, flags: Mapping[str, Any
             return {**found, **none, "errors": [wrong]}
     job = await operations.ask_sync(ctx, gateway_id, flags)
     away: str | None = None
-    commit = ctx.services.hub.next_commit
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(SYNC_SECONDS):
-            while job.state not in jobs.ENDED and away is None:
-                await within(commit, jobs.LOOK_SECONDS)
-                commit = ctx.services.hub.next_commit
-                job = await jobs.find(ctx, job.id)
-                link = (await operations.links(ctx, [gateway_id])).get(gateway_id)
-                away = link.error if link is not None and link.state == "failed" else None
-                await ctx.end_moment()
+    deadline = time.monotonic() + SYNC_SECONDS
+    while job.state not in jobs.ENDED and away is None and (left := deadline - time.monotonic()) > 0:
+        commit = ctx.services.hub.next_commit
+        job = await jobs.find(ctx, job.id)
+        link = (await operations.links(ctx, [gateway_id])).get(gateway_id)
+        away = link.error if link is not None and link.state == "failed" else None
+        await ctx.end_moment()
+        if job.state not in jobs.ENDED:
+            await within(commit, min(left, jobs.LOOK_SECONDS))
     data = job.data or {}
     report = {**none, "errors": [], **(data.get("report") or {})}
     report.pop("total", None)
@@ -144,12 +143,11 @@ async def _status_of(ctx: Context, url: str, token: str, flags: Mapping[str, boo
         connection = await ctx.services.gateways.check(Target(url, token, **chosen))
         try:
             versions.check(await version_of(connection), ctx.settings.gateway_min_version)
-            answer = await connection.call("sessions.list", {})
+            sessions = await operations.every_session(lambda params: connection.call("sessions.list", params))
         finally:
             await connection.close()
-    except GatewayError as error:
+    except (GatewayError, DamagedIdentity) as error:
         return {**found, "error": str(error)}
-    sessions = answer.get("sessions", []) if isinstance(answer, Mapping) else answer
     return {**found, "connected": True, "sessions": sessions, "sessions_count": len(sessions)}
 
 

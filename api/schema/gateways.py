@@ -70,7 +70,7 @@ async def load_sessions(ctx: Context, gateways: Sequence[Gateway]) -> list[list[
         rows = await operations.sessions(ctx, gateway_id)
         return [GatewaySession.of(gateway_id, row) for row in rows if isinstance(row, Mapping)]
 
-    found: list[Any] = await _together([of_one(gateway_id) for gateway_id in _administers(ctx, gateways)])
+    found: list[Any] = await together([of_one(gateway_id) for gateway_id in _administers(ctx, gateways)])
     return found
 
 
@@ -84,11 +84,11 @@ async def load_messages(
         rows = await operations.history(ctx, session.gateway_id, session.key, max(1, min(limit, 1000)))
         return [GatewayMessage.of(row) for row in rows if isinstance(row, Mapping)]
 
-    found: list[Any] = await _together([of_one(session) for session in sessions])
+    found: list[Any] = await together([of_one(session) for session in sessions])
     return found
 
 
-async def _together(asked: Sequence[Coroutine[Any, Any, Any]]) -> Any:
+async def together(asked: Sequence[Coroutine[Any, Any, Any]]) -> Any:
     """Answers or the errors in their places, at most ten asked at a time."""
     places = asyncio.Semaphore(10)
 

@@ -102,7 +102,7 @@ async def load_inboxes(
 async def inbox_page(ctx: Context, after: str | None = None, limit: int = 50) -> Inbox:
     """The calling agent's own messages, after its sign of life is on its way."""
     actor = access.an_agent(ctx.actor)
-    return _shape((await inbox.inboxes(ctx, [actor.id], after, limit))[actor.id])
+    return _shape((await inbox.inboxes(ctx, [actor.id], after or None, limit))[actor.id])
 
 
 async def load_viewer_inbox(

@@ -83,9 +83,10 @@ def home(world: World, fake: FakeGateway) -> Place:
 
 
 @pytest.fixture(autouse=True)
-def _willing(request: Any) -> None:
-    """Each test begins with a gateway that refuses nothing."""
-    if "fake" in request.fixturenames:
-        fake = request.getfixturevalue("fake")
+def _willing(request: Any) -> Iterator[None]:
+    """Each test leaves a gateway that refuses nothing."""
+    fake = request.getfixturevalue("fake") if "fake" in request.fixturenames else None
+    yield
+    if fake is not None:
         fake.instead.clear()
         fake.through = lambda text: [text]

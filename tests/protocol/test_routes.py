@@ -92,8 +92,9 @@ def test_a_sync_writes_all_but_boards_that_pause(home: Place) -> None:
 
 @pytest.mark.acceptance("gateways-and-sessions.14")
 def test_a_status_by_address_takes_the_saved_flags_and_not_the_token(
-    world: World, fake: FakeGateway, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    fake = FakeGateway()
     draft = {"name": "Flags", "url": fake.url, "token": "saved", "workspace_root": "/w", "allow_insecure_tls": True}
     gateway = world.ok("POST", "/gateways", json=draft)
     seen: list[Target] = []
@@ -111,6 +112,7 @@ def test_a_status_by_address_takes_the_saved_flags_and_not_the_token(
     by_us = [(target.token, target.allow_insecure_tls) for target in seen if target.token != "saved"]
     assert by_us == [("", True), ("t", False)]
     world.ok("DELETE", f"/gateways/{gateway['id']}")
+    fake.stop()
 
 
 @pytest.mark.acceptance("gateways-and-sessions.15", "gateways-and-sessions.16")

@@ -44,6 +44,8 @@ class FakeGateway:
         self.sessions: dict[str, dict[str, Any]] = {}
         self.messages: dict[str, list[dict[str, Any]]] = {}
         self.removed: list[str] = []
+        #: Whether a message is followed by the end of its run.
+        self.runs = True
         #: By method: called with the params instead of the usual answer; raises `Refusal`, or returns the payload.
         self.instead: dict[str, Callable[[dict[str, Any]], Any]] = {}
         #: Called with every frame that is to be sent; what it returns is sent.
@@ -86,7 +88,7 @@ class FakeGateway:
     def close(self, code: int, reason: str = "") -> None:
         """Close every connection with a code."""
         for client in list(self._open):
-            asyncio.run_coroutine_threadsafe(client.close(code, reason), self._loop).result(5)
+            asyncio.run_coroutine_threadsafe(client.close(code, reason), self._loop)
 
     async def _serve(self, client: ServerConnection) -> None:
         self._open.add(client)
@@ -113,6 +115,9 @@ class FakeGateway:
                 except Refusal as refusal:
                     answer |= {"ok": False, "error": refusal.error}
                 await self._send(client, answer)
+                if frame["method"] == "chat.send" and answer["ok"] and self.runs:
+                    final = {"runId": params["idempotencyKey"], "sessionKey": params["sessionKey"], "state": "final"}
+                    await self._send(client, {"type": "event", "event": "chat", "payload": final})
                 if frame["method"] == "connect" and not answer["ok"]:
                     await client.close(1008, answer["error"]["message"])
         except ConnectionClosed:

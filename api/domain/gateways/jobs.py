@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from api.domain import access
 from api.domain.agents.tables import Agent
 from api.domain.boards.tables import Board, Gateway
 from api.domain.context import Context
-from api.domain.errors import Conflict, NotFound
+from api.domain.errors import Code, Conflict, DomainError, NotFound
 from api.domain.events.hub import within
 from api.domain.gateways.operations import jobs_where
 from api.domain.jobs import Job
-from api.domain.paging import Listing, Order
+from api.domain.paging import Listing, Order, uuids
 
 ENDED = ("done", "failed")
 LOOK_SECONDS = 2.0
@@ -67,6 +68,36 @@ async def retry(ctx: Context, job_id: UUID) -> Job:
             "job.retried", subject_id=job.id, board_id=job.board_id, organization_id=await organization_of(ctx, job)
         )
     return job
+
+
+async def lifecycles(ctx: Context, agent_ids: Sequence[UUID]) -> dict[UUID, Job]:
+    """The newest lifecycle job of agents, in one statement."""
+    newest = (
+        select(Job).ext(distinct_on(Job.agent_id))
+        .where(Job.agent_id == func.any_(uuids(agent_ids)), Job.kind == "lifecycle")
+        .order_by(Job.agent_id, Job.xid.desc(), Job.seq.desc())
+    )  # fmt: skip
+    return {row.agent_id: row for row in await ctx.all(newest) if row.agent_id is not None}
+
+
+async def outcome(ctx: Context, job_ids: Sequence[UUID], seconds: float = 5.0) -> None:
+    """Wait a little for what was asked of a gateway; raises its refusal. What takes longer goes on by itself."""
+    deadline = time.monotonic() + seconds
+    while True:
+        commit = ctx.services.hub.next_commit
+        rows = await ctx.rows(select(Job.state, Job.data, Job.attempts).where(Job.id == func.any_(uuids(job_ids))))
+        await ctx.end_moment()
+        for row in rows:
+            if row.state == "failed":
+                data = row.data or {}
+                code = data.get("code", Code.GATEWAY_REFUSED.name)
+                raise DomainError(data.get("error", "The gateway refused."), code=Code[code])
+        # What has failed once is tried again later than anybody should wait.
+        if all(row.state == "done" or {"sent", "error"} & (row.data or {}).keys() for row in rows):
+            return
+        if (left := deadline - time.monotonic()) <= 0:
+            return
+        await within(commit, left)
 
 
 async def follow(ctx: Context, job_id: UUID) -> AsyncGenerator[Job, None]:

@@ -44,6 +44,9 @@ async def run(link: Link, connection: Connection, job: Job) -> None:
     if agent is None or agent.gateway_id != link.gateway_id or data.get("generation") != agent.lifecycle_generation:
         return
     if job.text == "wake":
+        seen, woken = agent.last_seen_at, agent.last_wake_sent_at
+        if seen is not None and woken is not None and seen >= woken:
+            return
         await _wake(link, connection, agent, job, "woken up")
         return
     if job.text == "heartbeat":
@@ -169,7 +172,7 @@ async def note_failure(ctx: Context, job: Job, failure: GatewayError, *, final: 
     if agent is None or (job.data or {}).get("generation") != agent.lifecycle_generation:
         return
     agent.last_provision_error = str(failure)[:2000]
-    if final:
+    if final and job.text in (*STATUS, "wake"):
         agent.status, agent.checkin_deadline_at = "offline", None
         agent.provision_action = agent.provision_requested_at = None
     agent.updated_at = ctx.now()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -28,6 +28,8 @@ from api.gateway.connection import Target
 from api.gateway.errors import GatewayError
 from api.gateway.identity import DamagedIdentity
 
+#: Of a hundred sessions each.
+PAGES = 100
 NEWEST = (Order(Gateway.created_at, descending=True),)
 CONNECTION = ("url", "token", "allow_insecure_tls", "disable_device_pairing")
 MAIN_PROFILE = {
@@ -101,7 +103,7 @@ async def try_out(
         before = await find(ctx, gateway_id)
         if not any(name in values for name in CONNECTION):
             return None
-        values = {**_plain(ctx, before), **values}
+        values = {**_plain(ctx, before, token="token" not in values), **values}
     try:
         await check(ctx, _target(values))
     except DomainError as failure:
@@ -125,7 +127,7 @@ async def register(
         )  # fmt: skip
         ctx.add(gateway)
         await ctx.flush()
-        await _main(ctx, gateway)
+        await ensure_main(ctx, gateway)
         ctx.emit("gateway.created", subject_id=gateway.id, organization_id=gateway.organization_id)
     return gateway
 
@@ -150,7 +152,7 @@ async def update(
             gateway.updated_at = ctx.now()
         await ctx.flush()
         if old != new or await _has_no_main(ctx, gateway):
-            await _main(ctx, gateway)
+            await ensure_main(ctx, gateway)
         changes = [
             {"field": name, "before": old[name], "after": new[name]} for name in old if old[name] != new[name]
         ]  # fmt: skip
@@ -180,7 +182,7 @@ async def _has_no_main(ctx: Context, gateway: Gateway) -> bool:
     return not await mains(ctx, [gateway.id])
 
 
-async def _main(ctx: Context, gateway: Gateway) -> Agent:
+async def ensure_main(ctx: Context, gateway: Gateway) -> Agent:
     """The gateway's main agent, made or brought back to what it is called; provisioned by a job."""
     name = f"{gateway.name.strip() or 'OpenClaw'} Gateway Agent"
     agent: Agent | None = await ctx.one(
@@ -209,9 +211,10 @@ async def _main(ctx: Context, gateway: Gateway) -> Agent:
 # -- asking the gateway ----------------------------------------------------------------------------------------------
 
 
-def _plain(ctx: Context, gateway: Gateway) -> dict[str, Any]:
+def _plain(ctx: Context, gateway: Gateway, *, token: bool) -> dict[str, Any]:
     found = {name: getattr(gateway, name) for name in CONNECTION}
-    found["token"] = ctx.services.secrets.open(gateway.token) if gateway.token else None
+    # A token that is to be replaced may be one that cannot be read any more.
+    found["token"] = ctx.services.secrets.open(gateway.token) if gateway.token and token else None
     return found
 
 
@@ -263,9 +266,25 @@ async def of_board(ctx: Context, board_id: UUID, *, write: bool = False) -> tupl
 
 async def sessions(ctx: Context, gateway_id: UUID) -> list[Any]:
     """The gateway's sessions as it tells them."""
-    answer = await call(ctx, gateway_id, "sessions.list", {})
-    rows = answer.get("sessions") if isinstance(answer, Mapping) else answer
-    return list(rows) if isinstance(rows, list) else []
+
+    async def ask(params: dict[str, Any]) -> Any:
+        return await call(ctx, gateway_id, "sessions.list", params)
+
+    return await every_session(ask)
+
+
+async def every_session(ask: Callable[[dict[str, Any]], Awaitable[Any]]) -> list[Any]:
+    """All pages of `sessions.list`; a gateway that knows no pages tells all at once."""
+    found: list[Any] = []
+    offset: Any = None
+    for _ in range(PAGES):
+        answer = await ask({} if offset is None else {"offset": offset})
+        rows = answer.get("sessions") if isinstance(answer, Mapping) else answer
+        found += rows if isinstance(rows, list) else []
+        offset = answer.get("nextOffset") if isinstance(answer, Mapping) and answer.get("hasMore") else None
+        if not isinstance(offset, int):
+            break
+    return found
 
 
 async def history(ctx: Context, gateway_id: UUID, session_key: str, limit: int | None = None) -> list[Any]:
@@ -313,7 +332,7 @@ async def ask_sync(ctx: Context, gateway_id: UUID, flags: Mapping[str, Any]) -> 
             created_at=ctx.now(),
         )  # fmt: skip
         if await _has_no_main(ctx, gateway):
-            await _main(ctx, gateway)
+            await ensure_main(ctx, gateway)
         ctx.add(job)
         await ctx.flush()
         ctx.emit("gateway.sync", subject_id=job.id, organization_id=gateway.organization_id)

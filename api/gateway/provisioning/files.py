@@ -69,3 +69,19 @@ def render(
         if name not in dialect.files:
             found["AGENTS.md"] += "\n\n#" + found.pop(name).replace("\n# ", "\n## ")
     return {name: text for name, text in sorted(found.items()) if text}
+
+
+def sizes(dialect: Dialect, base_url: str) -> dict[AgentKind, dict[str, int]]:
+    """Bytes of each file of each kind, with values of a usual length and nothing of what people write."""
+    number = "00000000-0000-4000-8000-000000000000"
+    usual = {
+        "agent_name": "Agent", "agent_id": number, "session_key": f"agent:mc-{number}:main", "base_url": base_url,
+        "main_session_key": f"agent:mc-gateway-{number}:main", "auth_token": "x" * 43, "board_id": number,
+        "workspace_root": "~/.openclaw", "workspace_path": f"~/.openclaw/workspace-mc-{number}", "board_name": "Board",
+        "identity_role": "Generalist", "identity_communication_style": "direct, concise, practical",
+        "identity_emoji": ":gear:", "user_name": "Person",
+    }  # fmt: skip
+    values = {**dict.fromkeys(VARIABLES, ""), **usual}
+    return {
+        kind: {name: len(text.encode()) for name, text in render(kind, values, dialect).items()} for kind in AgentKind
+    }

@@ -62,8 +62,16 @@ async def write(connection: Connection, wanted: Workspace, options: Options, hea
         str(file.get("name") or file.get("path") or ""): not file.get("missing")
         for file in (listing or {}).get("files") or [] if isinstance(file, Mapping)
     }  # fmt: skip
-    for name, text in _chosen(wanted, options, present, fresh).items():
-        await _write_file(connection, wanted, name, text)
+    # First steps that were not taken yet would name a token that does not count any more.
+    waiting = any(
+        file.get("name") == "BOOTSTRAP.md" and file.get("size") for file in (listing or {}).get("files") or []
+    )
+    refused = [
+        name for name, text in _chosen(wanted, options, present, fresh, steps=waiting).items()
+        if not await _write_file(connection, wanted, name, text)
+    ]  # fmt: skip
+    if refused and wanted.kind is AgentKind.LEAD:
+        raise GatewayError(Kind.REJECTED, f"The gateway refuses files of the lead: {', '.join(refused)}.")
     if connection.dialect.deletes_files and wanted.kind is AgentKind.LEAD:
         await _drop_stale(connection, wanted, present)
     if options.reset_session:
@@ -129,7 +137,9 @@ async def _make(connection: Connection, wanted: Workspace) -> bool:
         pause = min(pause * 2, 1.0)
 
 
-def _chosen(wanted: Workspace, options: Options, present: Mapping[str, bool], fresh: bool) -> dict[str, str]:
+def _chosen(
+    wanted: Workspace, options: Options, present: Mapping[str, bool], fresh: bool, *, steps: bool
+) -> dict[str, str]:
     """Which files are written: what the agent may have changed itself is kept."""
     found = {}
     for name, text in wanted.files.items():
@@ -138,7 +148,7 @@ def _chosen(wanted: Workspace, options: Options, present: Mapping[str, bool], fr
             keeps = name == "MEMORY.md" or wanted.kind is not AgentKind.MAIN
             if keeps:
                 continue
-        if name == "BOOTSTRAP.md" and not (fresh or options.provision or options.force_bootstrap):
+        if name == "BOOTSTRAP.md" and not (fresh or steps or options.provision or options.force_bootstrap):
             continue
         found[name] = text
     if fresh and present.get("BOOTSTRAP.md") and "BOOTSTRAP.md" not in found:
@@ -147,14 +157,15 @@ def _chosen(wanted: Workspace, options: Options, present: Mapping[str, bool], fr
     return found
 
 
-async def _write_file(connection: Connection, wanted: Workspace, name: str, text: str) -> None:
+async def _write_file(connection: Connection, wanted: Workspace, name: str, text: str) -> bool:
+    """Write it; false when the gateway does not take a file of this name."""
     try:
         await connection.call("agents.files.set", {"agentId": wanted.key, "name": name, "content": text}, seconds=30)
     except GatewayError as error:
         if not error.says("unsupported file"):
             raise
-        if wanted.kind is AgentKind.LEAD:
-            raise GatewayError(Kind.REJECTED, f"The gateway refuses the lead's file {name}.", code=error.code) from None
+        return False
+    return True
 
 
 async def _drop_stale(connection: Connection, wanted: Workspace, present: Mapping[str, bool]) -> None:
