@@ -12,6 +12,20 @@ OLDEST, NEWEST = 3, 4
 
 
 @dataclass(frozen=True)
+class Entry:
+    """An agent in the gateway's configuration."""
+
+    name: str
+    workspace: str
+    heartbeat: dict[str, Any]
+
+    @property
+    def listed(self) -> dict[str, Any]:
+        """As it stands in a list of agents."""
+        return {"name": self.name, "workspace": self.workspace, "heartbeat": self.heartbeat}
+
+
+@dataclass(frozen=True)
 class Dialect:
     """One protocol's spelling of configuration and workspace files."""
 
@@ -42,8 +56,8 @@ class Dialect:
             found["target"] = self.heartbeat_target
         return {name: value for name, value in found.items() if not self.heartbeat_keys or name in self.heartbeat_keys}
 
-    def patch(self, config: Mapping[str, Any], agents: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-        """The merge patch that gives agents (id → workspace, heartbeat) their blocks; empty when nothing changes.
+    def patch(self, config: Mapping[str, Any], agents: Mapping[str, Entry]) -> dict[str, Any]:
+        """The merge patch that gives agents, by id, their blocks; empty when nothing changes.
 
         Raises `GatewayError` when the configuration is not what it should be.
         """
@@ -54,25 +68,22 @@ class Dialect:
         known: Any = block.get("entries" if self.agents_by_id else "list") or ({} if self.agents_by_id else [])
         if self.agents_by_id:
             changed = {
-                name: {"heartbeat": heartbeat}
-                for name, (_, heartbeat) in agents.items()
-                if (known.get(name) or {}).get("heartbeat") != heartbeat
+                key: {"heartbeat": entry.heartbeat}
+                for key, entry in agents.items()
+                if (known.get(key) or {}).get("heartbeat") != entry.heartbeat
             }
             if changed:
                 found["agents"] = {"entries": changed}
         else:
             if not isinstance(known, list):
                 raise GatewayError(Kind.PROTOCOL, "The gateway's configuration has no readable list of agents.")
+            # The whole list is written, so what `agents.update` has just changed in it is said again.
             listed = [
-                {**entry, "workspace": agents[entry["id"]][0], "heartbeat": agents[entry["id"]][1]}
-                if isinstance(entry, Mapping) and entry.get("id") in agents else entry
-                for entry in known
-            ]  # fmt: skip
-            ids = {entry.get("id") for entry in known if isinstance(entry, Mapping)}
-            listed += [
-                {"id": name, "workspace": workspace, "heartbeat": heartbeat}
-                for name, (workspace, heartbeat) in agents.items() if name not in ids
-            ]  # fmt: skip
+                {**one, **agents[one["id"]].listed} if isinstance(one, Mapping) and one.get("id") in agents else one
+                for one in known
+            ]
+            ids = {one.get("id") for one in known if isinstance(one, Mapping)}
+            listed += [{"id": key, **entry.listed} for key, entry in agents.items() if key not in ids]
             if listed != known:
                 found["agents"] = {"list": listed}
         defaults = (config.get("channels") or {}).get("defaults") or {}

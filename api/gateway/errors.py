@@ -88,7 +88,7 @@ def refused(error: Mapping[str, Any], *, device_id: str = "", connecting: bool =
         )
     if detail == "DEVICE_IDENTITY_REQUIRED" or code == "NOT_PAIRED":
         return made(Kind.AUTH, "The gateway wants a token: set the gateway's token to the one in its configuration "
-                    "(`openclaw config get gateway.auth.token` on its host).")  # fmt: skip
+                    "(`openclaw dashboard --json --no-open` on its host).")  # fmt: skip
     if detail == "PROTOCOL_MISMATCH":
         return made(
             Kind.VERSION,
@@ -105,7 +105,7 @@ def refused(error: Mapping[str, Any], *, device_id: str = "", connecting: bool =
         return made(
             Kind.AUTH,
             f"The gateway refuses the credentials ({detail or code}): {message} Set the gateway's token to the one in "
-            "its configuration (`openclaw config get gateway.auth.token` on its host).",
+            "its configuration (`openclaw dashboard --json --no-open` on its host).",
         )
     if code == "UNAVAILABLE" or error.get("retryable") is True:
         return made(Kind.BUSY, message)

@@ -27,7 +27,7 @@ class CreateGatewayInput:
     name: str = strawberry.field(description="Its name.")
     url: str = strawberry.field(description="Where it is, ws:// or wss://.")
     workspace_root: str = strawberry.field(description="The folder for workspaces on its host.")
-    token: str | None = optional("Its token (`openclaw config get gateway.auth.token` on its host).")
+    token: str | None = optional("Its token (`openclaw dashboard --json --no-open` on its host).")
     allow_insecure_tls: bool = strawberry.field(default=False, description="Do not check its certificate.")
     disable_device_pairing: bool = strawberry.field(default=False, description="For old gateways only.")
     organization_id: strawberry.ID | None = optional("By default the active one.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,8 @@ from api.schema.gateways import Gateway
 
 #: How long a sync's request waits for its job.
 SYNC_SECONDS = 60.0
+#: After so long a gateway without connection is not waited for.
+AWAY = timedelta(seconds=10)
 LONGER = "It takes longer than a request may; it goes on as a job."
 
 
@@ -82,7 +85,9 @@ async def sync_templates(ctx: Context, gateway_id: UUID, flags: Mapping[str, Any
         commit = ctx.services.hub.next_commit
         job = await jobs.find(ctx, job.id)
         link = (await operations.links(ctx, [gateway_id])).get(gateway_id)
-        away = link.error if link is not None and link.state == "failed" else None
+        # One that restarts, as old ones do after a change, is soon back.
+        gone = link is not None and link.state == "failed" and ctx.now() - link.updated_at > AWAY
+        away = link.error if link is not None and gone else None
         await ctx.end_moment()
         if job.state not in jobs.ENDED:
             await within(commit, min(left, jobs.LOOK_SECONDS))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from api.gateway.errors import GatewayError
 from tests.support.openclaw import TOKEN, Gateway, running
 from tests.support.world import World
 
@@ -52,22 +55,38 @@ class Home:
         return found
 
     def ask(self, method: str, **params: Any) -> Any:
-        """Ask the gateway over our one connection."""
-        from uuid import UUID
-
+        """Ask the gateway over our one connection; again while it restarts, as old ones do after changes."""
         links = self.world.services.gateways
         assert links is not None
-        return self.world.server.run(links.call(UUID(self.id), method, params, seconds=30))
+        for attempt in range(30):
+            try:
+                return self.world.server.run(links.call(UUID(self.id), method, params, seconds=30))
+            except GatewayError as error:
+                if not error.transient or attempt == 29:
+                    raise
+                time.sleep(1)
+        raise AssertionError
 
     def file(self, key: str, name: str) -> str:
         """A workspace file as the gateway has it."""
         return str(self.ask("agents.files.get", agentId=key, name=name)["file"].get("content", ""))
 
     def entries(self) -> dict[str, Any]:
-        """The agents in the gateway's configuration."""
-        config = self.ask("config.get")["config"]
-        found: dict[str, Any] = config["agents"]["entries"]
+        """The agents in the gateway's configuration, which has had two forms."""
+        agents = self.ask("config.get")["config"]["agents"]
+        found: dict[str, Any] = agents.get("entries") or {entry["id"]: entry for entry in agents.get("list", [])}
         return found
+
+    def said(self, key: str) -> str:
+        """What an agent's files say of its work and its connection."""
+        names = ("AGENTS.md", "TOOLS.md") if self.gateway.protocol == 3 else ("AGENTS.md",)
+        return "\n".join(self.file(key, name) for name in names)
+
+    def token(self, key: str) -> str:
+        """The token in an agent's files."""
+        found = re.search(r"AUTH_TOKEN=(\S+)`", self.said(key))
+        assert found is not None
+        return found[1]
 
     def handshakes(self) -> int:
         """How often hands were shaken."""

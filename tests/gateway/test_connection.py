@@ -39,7 +39,7 @@ async def opened(openclaw: Gateway, identity: DeviceIdentity) -> Connection:
 async def test_it_lets_us_in_with_every_scope(openclaw: Gateway, identity: DeviceIdentity) -> None:
     connection = await opened(openclaw, identity)
     try:
-        assert connection.hello.protocol == 4 and connection.hello.server.version
+        assert connection.hello.protocol == openclaw.protocol and connection.hello.server.version
         assert {"operator.admin", "operator.write"} <= set(connection.hello.auth.scopes or ())
         assert (await connection.call("health"))["ok"] is True
     finally:
@@ -89,8 +89,8 @@ async def test_a_turn_is_followed_by_its_events(openclaw: Gateway, identity: Dev
 
 async def test_refusals_say_what_to_do(openclaw: Gateway, identity: DeviceIdentity) -> None:
     cases = [
-        (Target(openclaw.url, "wrong"), identity, Kind.AUTH, "openclaw config get gateway.auth.token"),
-        (Target(openclaw.url), None, Kind.AUTH, "openclaw config get gateway.auth.token"),
+        (Target(openclaw.url, "wrong"), identity, Kind.AUTH, "openclaw dashboard --json --no-open"),
+        (Target(openclaw.url), None, Kind.AUTH, "openclaw dashboard --json --no-open"),
         (Target(f"ws://127.0.0.1:{free_port()}"), identity, Kind.UNREACHABLE, "connection refused"),
         (Target("http://127.0.0.1:1"), identity, Kind.UNREACHABLE, "ws://"),
         (Target(openclaw.url.replace("ws://", "wss://"), TOKEN), identity, Kind.TLS, "allow_insecure_tls"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from typing import Any
 from uuid import UUID
@@ -13,6 +12,10 @@ import pytest
 from tests.gateway.conftest import Home, says, tool_call, wait_for
 from tests.support.live import RestStream
 from tests.support.world import World
+
+HEARTBEATS = {
+    3: {"every": "10m", "target": "last", "includeReasoning": False}, 4: {"every": "10m", "target": "none"},
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -42,14 +45,15 @@ def test_what_is_on_the_gateway_is_what_was_meant(home: Home) -> None:
     ):  # fmt: skip
         entry = entries[key_of(world, agent_id)]
         assert entry["workspace"] == f"{root}/{folder}" and entry["name"] == name
-        assert entry["heartbeat"] == {"every": "10m", "target": "none"}
+        assert entry["heartbeat"] == HEARTBEATS[home.gateway.protocol]
     key = key_of(world, lead.id)
-    rules = home.file(key, "AGENTS.md")
+    rules = home.said(key)
     assert "Ship it" in rules and f"BOARD_ID={board['id']}" in rules and world.server.url in rules
     assert "Lena" in home.file(key, "IDENTITY.md")
     assert "Local User" in home.file(key, "USER.md")
     assert home.file(key_of(world, worker.id), "BOOTSTRAP.md") == "", "the gateway's own first steps are not ours"
-    assert home.handshakes() == 1
+    # The old release restarts when its configuration changes.
+    assert home.handshakes() == 1 or home.gateway.protocol == 3
 
 
 def test_the_token_in_the_files_is_the_agent_s_and_the_old_one_ends_with_it(home: Home) -> None:
@@ -58,17 +62,16 @@ def test_the_token_in_the_files_is_the_agent_s_and_the_old_one_ends_with_it(home
     worker = world.agent(board, "Token")
     home.settled()
     key = key_of(world, worker.id)
-    first = re.search(r"AUTH_TOKEN=(\S+)`", home.file(key, "AGENTS.md"))
-    assert first is not None
-    assert world.ok("GET", "/agent/healthz", first[1])["agent_id"] == worker.id
+    first = home.token(key)
+    assert world.ok("GET", "/agent/healthz", first)["agent_id"] == worker.id
     assert world.rest("GET", "/agent/healthz", worker.token).status_code == 401
     world.ok("PATCH", f"/agents/{worker.id}", json={"name": "Renamed"})
     home.settled()
-    second = re.search(r"AUTH_TOKEN=(\S+)`", home.file(key, "AGENTS.md"))
-    assert second is not None and second[1] != first[1]
+    second = home.token(key)
+    assert second != first
     assert home.entries()[key]["name"] == "Renamed", "the key stays, the name is new"
-    assert world.ok("GET", "/agent/healthz", second[1])["agent_id"] == worker.id
-    assert world.rest("GET", "/agent/healthz", first[1]).status_code == 401
+    assert world.ok("GET", "/agent/healthz", second)["agent_id"] == worker.id
+    assert world.rest("GET", "/agent/healthz", first).status_code == 401
 
 
 def test_what_an_agent_wrote_itself_is_kept(home: Home) -> None:
@@ -106,12 +109,11 @@ def test_an_assigned_task_is_worked_on_by_a_real_turn(home: Home) -> None:
     worker = world.agent(board, "Worker")
     home.settled()
     key = key_of(world, worker.id)
-    token = re.search(r"AUTH_TOKEN=(\S+)`", home.file(key, "AGENTS.md"))
-    assert token is not None
+    token = home.token(key)
     task = world.task(board, title="Do it")
     path = f"{world.server.url}/api/v1/agent/boards/{board['id']}/tasks/{task['id']}"
     commands = iter([
-        f"curl -fsS -X PATCH -H 'X-Agent-Token: {token[1]}' -H 'Content-Type: application/json' "
+        f"curl -fsS -X PATCH -H 'X-Agent-Token: {token}' -H 'Content-Type: application/json' "
         f"-d '{json.dumps({'status': status, **extra})}' {path}"
         for status, extra in (("in_progress", {}), ("review", {"comment": "done"}))
     ])  # fmt: skip
@@ -159,7 +161,10 @@ def test_a_session_is_followed_live(home: Home) -> None:
     query = "query($g: ID!, $k: String!) { gatewaySession(gatewayId: $g, key: $k) { label messages { role text } } }"
 
     def said() -> Any:
-        found = world.gql(query, g=home.id, k=session)["gatewaySession"]
+        answer = world.ask(query, g=home.id, k=session)
+        if answer.get("errors"):
+            return None
+        found = answer["data"]["gatewaySession"]
         return found if found["messages"][-1]["text"] == "Hello to you." else None
 
     assert wait_for(said, 60)["label"] == "Speaker"
@@ -175,16 +180,15 @@ def test_nudges_and_questions_arrive(home: Home) -> None:
     board = world.board(gateway_id=home.id, max_agents=5)
     lead, worker = world.agent(board, "Boss", lead=True), world.agent(board, "Hand")
     home.settled()
-    lead_token = re.search(r"AUTH_TOKEN=(\S+)`", home.file(key_of(world, lead.id), "AGENTS.md"))
-    assert lead_token is not None
+    lead_token = home.token(key_of(world, lead.id))
     path = f"/agent/boards/{board['id']}"
-    world.ok("POST", f"{path}/agents/{worker.id}/nudge", lead_token[1], json={"message": "  are you there?  "})
-    asked = world.ok("POST", f"{path}/gateway/main/ask-user", lead_token[1], json={"content": "Blue or green?"})
+    world.ok("POST", f"{path}/agents/{worker.id}/nudge", lead_token, json={"message": "  are you there?  "})
+    asked = world.ok("POST", f"{path}/gateway/main/ask-user", lead_token, json={"content": "Blue or green?"})
     assert asked["main_agent_name"] == "Home Gateway Agent"
     soul = f"{path}/agents/{worker.id}/soul"
-    assert world.rest("PUT", soul, lead_token[1], json={"content": "  "}).status_code == 422
-    world.ok("PUT", soul, lead_token[1], json={"content": "You are kind.", "reason": "tone"})
-    assert world.ok("GET", soul, lead_token[1]) == "You are kind."
+    assert world.rest("PUT", soul, lead_token, json={"content": "  "}).status_code == 422
+    world.ok("PUT", soul, lead_token, json={"content": "You are kind.", "reason": "tone"})
+    assert world.ok("GET", soul, lead_token) == "You are kind."
     for session, text in (
         (f"agent:{key_of(world, worker.id)}:main", "are you there?"),
         (f"agent:mc-gateway-{home.id}:main", "Blue or green?"),

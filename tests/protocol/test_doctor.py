@@ -28,7 +28,7 @@ def test_it_says_what_to_do(home: Place, tmp_path: Path, capsys: pytest.CaptureF
     world = home.world
     home.fake.refuse("connect", "unauthorized: wrong", details={"code": "AUTH_TOKEN_MISMATCH"})
     assert examine(settings(home, port=1)) == 1
-    assert "openclaw config get gateway.auth.token" in capsys.readouterr().out
+    assert "openclaw dashboard --json --no-open" in capsys.readouterr().out
     home.fake.instead.clear()
     home.fake.version = "2020.1.1"
     assert examine(settings(home, port=1)) == 1

@@ -25,7 +25,8 @@ from tests.protocol.conftest import Place
 def team(home: Place) -> dict[str, str]:
     board = home.world.board(gateway_id=home.id, max_agents=5, objective="Ship it")
     lead, worker = home.agent(board, "Lead", lead=True), home.agent(board, "Worker")
-    task = home.world.task(board, home.token(lead), assigned_agent_id=worker)["id"]
+    draft = {"title": "By the lead", "assigned_agent_id": worker}
+    task = home.world.ok("POST", f"/agent/boards/{board['id']}/tasks", home.token(lead), json=draft)["id"]
     return {"BOARD": board["id"], "AGENT": worker, "TASK": task, "lead": lead, "worker": worker, "main": home.main()}
 
 

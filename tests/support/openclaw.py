@@ -20,6 +20,7 @@ import httpx
 
 TOKEN = "gateway-token-for-tests"
 PACKAGES = Path(os.environ.get("OPENCLAW_PACKAGES", Path(__file__).resolve().parents[1] / "gateway" / "packages"))
+PROTOCOLS = {"newest": 4, "oldest": 3}
 RELEASE = os.environ.get("OPENCLAW_RELEASE", "newest")
 
 
@@ -79,6 +80,8 @@ class Gateway:
         self.url = f"ws://127.0.0.1:{self.port}"
         self.workspaces = self.home / "workspaces"
         self._packages = PACKAGES / version
+        package = json.loads((self._packages / "node_modules" / "openclaw" / "package.json").read_text())
+        self.version, self.protocol = str(package["version"]), PROTOCOLS[version]
         for folder in ("state", "tmp", "workspaces"):
             (self.home / folder).mkdir()
         fixed = {
@@ -86,11 +89,13 @@ class Gateway:
             "maxTokens": 4096, "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0},
         }  # fmt: skip
         provider = {"baseUrl": model.url, "apiKey": "k", "api": "openai-completions", "models": [fixed]}
-        config = {
+        config: dict[str, Any] = {
             "gateway": {
                 "mode": "local", "bind": "loopback", "port": self.port, "auth": {"mode": "token", "token": TOKEN},
                 **gateway,
             },
+            # What its own set-up writes; the old release tells its version nowhere else.
+            "meta": {"lastTouchedVersion": self.version},
             "update": {"checkOnStart": False}, "logging": {"file": str(self.home / "gateway.log")},
             "models": {"mode": "replace", "providers": {"stub": provider}},
             "agents": {"defaults": {
@@ -98,6 +103,9 @@ class Gateway:
                 "heartbeat": {"every": "0m"},
             }},
         }  # fmt: skip
+        if self.protocol == 3:
+            # The old release asks its operator before it runs a command, unless told otherwise.
+            config["tools"] = {"exec": {"host": "gateway", "security": "full", "ask": "off"}}
         (self.home / "openclaw.json").write_text(json.dumps(config))
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -127,7 +127,9 @@ class Link:
         """Call the gateway; waits a moment for a connection that is being made."""
         if self.connection is None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._opened.wait(), min(seconds, 5.0))
+                # One that says that it restarts is back within seconds.
+                patience = seconds if self.error.kind is Kind.BUSY else min(seconds, 5.0)
+                await asyncio.wait_for(self._opened.wait(), patience)
         if self.connection is None:
             raise self.error
         return await self.connection.call(method, params, seconds=seconds)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from api.gateway.compat import Dialect
+from api.gateway.compat import Dialect, Entry
 from api.gateway.connection import Connection
 from api.gateway.errors import GatewayError, Kind
 from api.gateway.provisioning.files import AgentKind
 
 #: How long a gateway may take until an agent that it has just made can be changed.
-RELOAD_SECONDS = 6.0
+RELOAD_SECONDS = 20.0
 #: Files that belong to the agent once they are there.
 _KEPT = ("MEMORY.md", "USER.md")
 _MISSING = ("not found", "unknown agent", "no such agent", "agent does not exist", "no longer exists")
@@ -190,7 +190,7 @@ class Heartbeats:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._wanted: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._wanted: dict[str, Entry] = {}
         self._round: asyncio.Task[dict[str, GatewayError]] | None = None
         self._lock = asyncio.Lock()
         self._changes: deque[float] = deque(maxlen=self.PER_MINUTE)
@@ -198,7 +198,7 @@ class Heartbeats:
     async def set(self, wanted: Workspace) -> None:
         """Return when the gateway has this agent's heartbeat. Raises `GatewayError`."""
         dialect: Dialect = self._connection.dialect
-        self._wanted[wanted.key] = (wanted.path, dialect.heartbeat(wanted.heartbeat))
+        self._wanted[wanted.key] = Entry(wanted.name, wanted.path, dialect.heartbeat(wanted.heartbeat))
         if self._round is None:
             self._round = asyncio.create_task(self._write())
         failures = await asyncio.shield(self._round)
@@ -211,7 +211,7 @@ class Heartbeats:
             agents, self._wanted, self._round = self._wanted, {}, None
             return await self._patch(agents)
 
-    async def _patch(self, agents: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, GatewayError]:
+    async def _patch(self, agents: Mapping[str, Entry]) -> dict[str, GatewayError]:
         try:
             await self._change(agents)
         except GatewayError as error:
@@ -223,7 +223,7 @@ class Heartbeats:
             return found
         return {}
 
-    async def _change(self, agents: Mapping[str, tuple[str, dict[str, Any]]]) -> None:
+    async def _change(self, agents: Mapping[str, Entry]) -> None:
         call = self._connection.call
         for attempt in range(8):
             now = await call("config.get", seconds=30)
