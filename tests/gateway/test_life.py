@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from tests.gateway.conftest import Home, says, tool_call, wait_for
-from tests.support.live import RestStream
+from tests.support.live import Following
 from tests.support.world import World
 
 HEARTBEATS = {
@@ -128,17 +128,23 @@ def test_an_assigned_task_is_worked_on_by_a_real_turn(home: Home) -> None:
         return tool_call("exec", command=command) if command else says("Done.")
 
     home.gateway.model.answer = answer
-    with RestStream(world, f"/boards/{board['id']}/tasks/stream") as stream:
+    steps = (
+        "subscription($board: ID!) { taskEvents(boardId: $board) { kind task { status assignee { displayName } } } }"
+    )
+    with Following(world, steps, board["id"]) as stream:
         started = time.monotonic()
         world.gql(
             "mutation($i: UpdateTaskInput!) { updateTask(input: $i) { task { id } } }",
             i={"id": task["id"], "assigneeId": worker.id},
         )
-        seen = []
-        while "review" not in seen:
+        seen: list[tuple[str, str]] = []
+        while ("TASK_MOVED", "REVIEW") not in seen:
             event = stream.next()
-            seen += [event["task"]["status"]] if event["type"] != "task.comment" else []
-    assert seen == ["inbox", "in_progress", "review"]
+            seen.append((event["kind"], event["task"]["status"]))
+    assert seen[0] == ("TASK_ASSIGNED", "INBOX")
+    kinds = [step for step in seen if step[0] == "TASK_MOVED"]
+    assert kinds == [("TASK_MOVED", "IN_PROGRESS"), ("TASK_MOVED", "REVIEW")]
+    assert any(kind == "TASK_COMMENTED" for kind, _ in seen)
     print(f"from the assignment to the model {heard[0] - started:.2f} s, to review {time.monotonic() - started:.2f} s")
     assert (
         world.sql("SELECT state FROM jobs WHERE reason = 'task.assigned' AND agent_id = $1", UUID(worker.id))[0][0]
@@ -153,6 +159,13 @@ def test_a_session_is_followed_live(home: Home) -> None:
     session = f"agent:{key_of(world, worker.id)}:main"
     wait_for(lambda: "Ready." in json.dumps(home.ask("chat.history", sessionKey=session)), 60)
     home.gateway.model.answer = lambda _: says("Hello to you.")
+    turns = (
+        f'subscription {{ gatewaySessionEvents(gatewayId: "{home.id}", sessionKey: "{session}", after: 100000) '
+        "{ kind state text message { role text } } }"
+    )
+    following = Following(world, turns)
+    following.__enter__()
+    time.sleep(1)
     sent = world.gql(
         "mutation($i: SendGatewayMessageInput!) { sendGatewayMessage(input: $i) { sessionKey } }",
         i={"gatewayId": home.id, "sessionKey": session, "content": "hello"},
@@ -168,6 +181,12 @@ def test_a_session_is_followed_live(home: Home) -> None:
         return found if found["messages"][-1]["text"] == "Hello to you." else None
 
     assert wait_for(said, 60)["label"] == "Speaker"
+    kinds = []
+    while ("STATE", "final") not in kinds:
+        event = following.next()
+        kinds.append((event["kind"], event["state"]))
+    following.__exit__()
+    assert any(kind == "DELTA" for kind, _ in kinds) or home.gateway.protocol == 3, kinds
     query = "?" + f"board_id={world.sql('SELECT board_id FROM agents WHERE id = $1', UUID(worker.id))[0][0]}"
     assert session in {one["key"] for one in world.ok("GET", f"/gateways/sessions{query}")["sessions"]}
     history = world.ok("GET", f"/gateways/sessions/{session}/history{query}")["history"]

@@ -79,7 +79,7 @@ def register(url: str, openclaw: Gateway, agents: int) -> tuple[dict[str, Any], 
 
 def settled(servers: Servers, kinds: str = "'lifecycle', 'message'") -> None:
     open_jobs = f"SELECT 1 FROM jobs WHERE kind IN ({kinds}) AND state NOT IN ('done', 'failed') LIMIT 1"
-    wait_for(lambda: servers.sql(open_jobs) == [], 240)
+    wait_for(lambda: servers.sql(open_jobs) == [], 120 + 2 * MESSAGES)
 
 
 def test_two_servers_have_one_connection_and_the_other_takes_over(servers: Servers, openclaw: Gateway) -> None:

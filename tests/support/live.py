@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+import queue
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -97,6 +101,41 @@ async def over_rest(
                 place = None
             elif line.startswith(": ended"):
                 raise StreamEnded({"code": line.split()[2], "cursor": line.split()[-1]})
+
+
+class Following:
+    """A subscription over a WebSocket, read in a thread; `next` gives what comes."""
+
+    def __init__(self, world: World, document: str, board: str = "") -> None:
+        self.world, self.document, self.board = world, document, board
+        self.found: queue.Queue[Any] = queue.Queue()
+        self._loop = asyncio.new_event_loop()
+
+    def __enter__(self) -> Following:
+        self._task = self._loop.create_task(self._read())
+        threading.Thread(target=self._run, daemon=True).start()
+        return self
+
+    def _run(self) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            self._loop.run_until_complete(self._task)
+
+    async def _read(self) -> None:
+        try:
+            async for event in over_websocket(self.world, self.board, None, document=self.document):
+                self.found.put(event)
+        except StreamEnded as ended:
+            self.found.put(ended)
+
+    def __exit__(self, *reason: Any) -> None:
+        self._loop.call_soon_threadsafe(self._task.cancel)
+
+    def next(self, seconds: float = 60) -> Any:
+        """The next event."""
+        event = self.found.get(timeout=seconds)
+        if isinstance(event, StreamEnded):
+            raise event
+        return event
 
 
 class RestStream:
