@@ -48,6 +48,17 @@ class IssueAgentTokenInput:
     agent_id: strawberry.ID = strawberry.field(description="The agent.")
 
 
+@strawberry.input(description="How an agent is set up anew.")
+class ProvisionAgentInput:
+    """Input of `provisionAgent`."""
+
+    id: strawberry.ID = strawberry.field(description="The agent.")
+    overwrite: bool = strawberry.field(default=False, description="Write USER.md and MEMORY.md anew, too.")
+    force_bootstrap: bool = strawberry.field(default=False, description="Write a lead's first steps again.")
+    reset_session: bool = strawberry.field(default=True, description="Let its session begin anew.")
+    client_mutation_id: str | None = optional("A retry with the same value changes nothing and answers the same.")
+
+
 @strawberry.input(description="What to change of an agent; omitted fields stay, null clears.")
 class UpdateAgentInput:
     """Input of `updateAgent`."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 class AgentLifecycle:
     """The agent's newest job of kind `lifecycle`."""
 
+    row: strawberry.Private[Any]
     action: str = strawberry.field(description="provision, update, files, heartbeat or wake.")
     state: str = strawberry.field(description="waiting, running, done or failed; `retryJob` tries a failed one again.")
     attempts: int = strawberry.field(description="How often it was tried.")

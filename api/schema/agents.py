@@ -25,6 +25,7 @@ from api.schema.agent_inputs import (
     CreateAgentInput,
     DeleteAgentInput,
     IssueAgentTokenInput,
+    ProvisionAgentInput,
     SendHeartbeatInput,
     UpdateAgentInput,
 )
@@ -33,7 +34,7 @@ from api.schema.batching import Info, batch_field
 from api.schema.gates import listed_board
 from api.schema.gateways import GatewaySession
 from api.schema.inbox import Inbox, load_inboxes
-from api.schema.mutations import Payload, delete_once, mutate, secret_description
+from api.schema.mutations import Payload, TargetInput, delete_once, mutate, secret_description
 from api.schema.node import Actor, Node
 from api.schema.paging import After, Before, Connection, First, Last, connect_one
 from api.schema.scalars import as_uuid, given, optional_uuid, shape
@@ -258,6 +259,13 @@ class AgentQuery:
         return await connect_one(ctx, listing, Agent.of, Slice(first, after, last, before))
 
 
+async def _set_up(info: Info, input: Any, action: str, **options: bool) -> UpdateAgentPayload:
+    return await mutate(
+        info, input, lambda: operations.set_up_again(info.context, as_uuid(input.id), action, **options),
+        _reload, lambda row: {"agent": Agent.of(row)}, UpdateAgentPayload,
+    )  # fmt: skip
+
+
 @strawberry.type
 class AgentMutation:
     """Mutations of agents."""
@@ -283,6 +291,18 @@ class AgentMutation:
             info, input, lambda: operations.update_agent(info.context, as_uuid(input.id), change),
             _reload, lambda row: {"agent": Agent.of(row)}, UpdateAgentPayload,
         )  # fmt: skip
+
+    @strawberry.mutation(
+        description="Set an agent up anew on its gateway: its entry, its files with a new token, its session; "
+        "administrators."
+    )
+    async def provision_agent(self, info: Info, input: ProvisionAgentInput) -> UpdateAgentPayload:
+        options = {name: getattr(input, name) for name in ("overwrite", "force_bootstrap", "reset_session")}
+        return await _set_up(info, input, "provision", **options)
+
+    @strawberry.mutation(description="Wake an agent on its gateway, which must check in then; administrators.")
+    async def wake_agent(self, info: Info, input: TargetInput) -> UpdateAgentPayload:
+        return await _set_up(info, input, "wake", wanted=True)
 
     @strawberry.mutation(description="Take an agent away; its work in progress returns to the inbox.")
     async def delete_agent(self, info: Info, input: DeleteAgentInput) -> DeleteAgentPayload:

@@ -227,3 +227,27 @@ def test_a_heartbeat_that_the_gateway_refuses_harms_nobody_else(home: Place) -> 
     wait_for(lambda: "invalid config" in (row(home, bad)["last_provision_error"] or ""), 20)
     home.world.ok("DELETE", f"/agents/{bad}")
     home.settled()
+
+
+def test_people_can_wake_an_agent_and_set_it_up_anew(home: Place) -> None:
+    agent = home.agent(home.world.board(gateway_id=home.id), "Again")
+    home.world.ok("POST", "/agent/heartbeat", home.token(agent))
+    first, before = home.token(agent), len(home.fake.said(home.session(agent)))
+    wake = "mutation($id: ID!) { wakeAgent(input: {id: $id}) { agent { lifecycle { action state } } } }"
+    assert home.world.gql(wake, id=agent)["wakeAgent"]["agent"]["lifecycle"]["action"] == "wake"
+    home.settled()
+    assert len(home.fake.said(home.session(agent))) == before + 1
+    files = home.fake.files[home.key(agent)]
+    files["MEMORY.md"] = "mine"
+    anew = (
+        "mutation($id: ID!, $all: Boolean!) { provisionAgent(input: {id: $id, overwrite: $all}) { agent { status } } }"
+    )
+    for everything in (False, True):
+        home.world.gql(anew, id=agent, all=everything)
+        home.settled()
+        assert (files["MEMORY.md"] == "mine") is not everything
+    assert home.token(agent) != first and home.world.rest("GET", "/agent/healthz", first).status_code == 401
+    document = "query($id: ID!) { agent(id: $id) { lifecycle { action state attempts error } session { key label } } }"
+    found = home.world.gql(document, id=agent)["agent"]
+    assert found["lifecycle"] == {"action": "provision", "state": "done", "attempts": 1, "error": None}
+    assert found["session"] == {"key": home.session(agent), "label": "Again"}

@@ -36,7 +36,9 @@ def answers(home: Place, token: str | None, agent_id: str, board_id: str) -> lis
         "agents { nodes { id name status lifecycle { action attempts error } } } }"
     )
     headers = {"Authorization": f"Bearer {token or world.token}"}
-    found.append(world.http.post("/graphql", json={"query": document}, headers=headers).text)
+    answer = world.http.post("/graphql", json={"query": document}, headers=headers)
+    assert token is not None or "errors" not in answer.json(), answer.text
+    found.append(answer.text)
     found.append(world.http.get("/metrics").text)
     return found
 

@@ -227,6 +227,8 @@ GRAPHQL = {
     "Mutation.redactMemory": "U U N F F F 2 2 F F F N",
     "Mutation.createAgent": "U U N F F F 2 2 F F 2 F",
     "Mutation.issueAgentToken": "U U N F F F 2 2 F F F N",
+    "Mutation.provisionAgent": "U U N F F F Q Q F F F N",
+    "Mutation.wakeAgent": "U U N F F F Q Q F F F N",
     "Mutation.updateAgent": "U U N F F F 2 2 F F F N",
     "Mutation.deleteAgent": "U U 2 F F F 2 2 F F 2 F",
     "Mutation.sendHeartbeat": "U U N F F F 2 2 F F F F",

@@ -305,6 +305,8 @@ INPUTS: dict[str, Maker] = {
     "redactMemory": lambda s: {"id": s.memory()},
     "createAgent": lambda s: {"boardId": s.board["id"], "name": f"A{next(NUMBERS)}"},
     "issueAgentToken": lambda s: {"agentId": s.agent()},
+    "provisionAgent": lambda s: {"id": s.agent()},
+    "wakeAgent": lambda s: {"id": s.agent()},
     "updateAgent": lambda s: {"id": s.agent(), "identityProfile": {"role": "x"}},
     "deleteAgent": lambda s: {"id": s.agent()},
     "sendHeartbeat": lambda s: {"agentId": s.agent()},

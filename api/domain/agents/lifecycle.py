@@ -22,7 +22,8 @@ def ask_lifecycle(ctx: Context, agent: Agent, action: str, **options: Any) -> No
     """Write the job: `provision` and `update` make the whole workspace, `heartbeat` its rhythm, `wake` only wakes.
 
     `files` writes them anew with the agent's present token, beside a present wish. Options: `reset_session`, `wake`
-    (both true unless given), `force_bootstrap`, `overwrite`, `user_id` whom USER.md names.
+    (both true unless given), `force_bootstrap`, `overwrite`, `user_id` whom USER.md names, `wanted` for a wake that
+    somebody asked for.
     """
     if action in STATUS:
         # What was asked before and has not run is contained in this.

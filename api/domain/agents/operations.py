@@ -198,6 +198,21 @@ async def update_agent(ctx: Context, agent_id: UUID, change: Mapping[str, Any], 
     return agent
 
 
+async def set_up_again(ctx: Context, agent_id: UUID, action: str, **options: Any) -> Agent:
+    """`provision` an agent anew on its gateway, or `wake` it; administrators with write access to its board."""
+    async with ctx.write():
+        agent = await reachable(ctx, agent_id, write=True, lock=True)
+        organization_id = await organization_of(ctx, agent)
+        access.administrator(ctx.actor, organization_id)
+        if agent.gateway_id is None:
+            raise Invalid("The agent lives on no gateway.", code=Code.GATEWAY_REQUIRED)
+        agent.updated_at, agent.wake_attempts = ctx.now(), 0
+        ask_lifecycle(ctx, agent, action, user_id=user_of(ctx), **options)
+        await ctx.flush()
+        emit(ctx, "agent.updated", agent, organization_id)
+    return agent
+
+
 async def delete_agent(ctx: Context, agent_id: UUID, *, by_lead_on: UUID | None = None) -> None:
     """Take an agent away; its work in progress returns to the inbox. Unknown agents are gone already.
 

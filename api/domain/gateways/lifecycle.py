@@ -45,7 +45,7 @@ async def run(link: Link, connection: Connection, job: Job) -> None:
         return
     if job.text == "wake":
         seen, woken = agent.last_seen_at, agent.last_wake_sent_at
-        if seen is not None and woken is not None and seen >= woken:
+        if not data.get("wanted") and seen is not None and woken is not None and seen >= woken:
             return
         await _wake(link, connection, agent, job, "woken up")
         return
