@@ -33,6 +33,9 @@ def test_it_says_what_to_do(home: Place, tmp_path: Path, capsys: pytest.CaptureF
     home.fake.version = "2020.1.1"
     assert examine(settings(home, port=1)) == 1
     assert "openclaw update" in capsys.readouterr().out
+    capsys.readouterr()
+    home.fake.version, home.fake.config["meta"] = "dev", {"lastTouchedVersion": "2026.2.9"}
+    assert examine(settings(home, port=1)) == 0 and "answers, version 2026.2.9" in capsys.readouterr().out
     home.fake.version = "2026.9.6"
     url = home.fake.url
     world.sql("UPDATE gateways SET url = 'ws://127.0.0.1:9' WHERE id = $1", UUID(home.id))

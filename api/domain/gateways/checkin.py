@@ -12,7 +12,7 @@ from api.domain.agents.lifecycle import ask_lifecycle
 from api.domain.agents.tables import Agent
 from api.domain.context import Context, Services
 from api.domain.gateways.lifecycle import WAKES, tell_status
-from api.domain.gateways.tables import GatewayLink
+from api.domain.gateways.operations import links
 from api.domain.jobs import Job
 
 BATCH = 200
@@ -66,10 +66,11 @@ async def give_up_waiting(services: Services, clock: Any = None) -> int:
                 & (Agent.checkin_deadline_at.is_(None) | (Agent.checkin_deadline_at < since)),
             )).order_by(Agent.id).limit(BATCH).with_for_update(skip_locked=True, key_share=True)
         )  # fmt: skip
+        known = await links(ctx, list({agent.gateway_id for agent in agents}))
         for agent in agents:
             agent.status, agent.checkin_deadline_at = "offline", None
-            away = await ctx.one(select(GatewayLink.error).where(GatewayLink.gateway_id == agent.gateway_id))
-            why = agent.last_provision_error or away or "The gateway did not take it up."
+            link = known.get(agent.gateway_id) if agent.gateway_id else None
+            why = agent.last_provision_error or (link and link.error) or "The gateway did not take it up."
             agent.last_provision_error = f"Not set up within {SETTING_UP.seconds // 60} minutes: {why}"
             await tell_status(ctx, agent)
     return len(agents)

@@ -85,7 +85,7 @@ async def outcome(ctx: Context, job_ids: Sequence[UUID], seconds: float = 5.0) -
     deadline = time.monotonic() + seconds
     while True:
         commit = ctx.services.hub.next_commit
-        rows = await ctx.rows(select(Job.state, Job.data, Job.attempts).where(Job.id == func.any_(uuids(job_ids))))
+        rows = await ctx.rows(select(Job.state, Job.data).where(Job.id == func.any_(uuids(job_ids))))
         await ctx.end_moment()
         for row in rows:
             if row.state == "failed":

@@ -150,7 +150,7 @@ class Link:
     async def _run(self) -> None:
         pause = FIRST_PAUSE
         while True:
-            began, lasted = time.monotonic(), 0.0
+            lasted = 0.0
             try:
                 async with self.services.database.statements() as connection:
                     await connection.execute(_RESUME, {"gateway": self.gateway_id, "me": self.links.me})
