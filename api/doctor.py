@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 
 from api.domain.authentication.tokens import LocalToken
-from api.domain.gateways.link import version_of
 from api.gateway import versions
 from api.gateway.connection import Connection, Target
 from api.gateway.errors import GatewayError
@@ -160,7 +159,7 @@ async def _gateway(settings: Settings, row: Any, box: Any, identity: DeviceIdent
     except GatewayError as error:
         return Finding(False, f"{name}: {error.kind.name.lower()}", str(error))
     try:
-        version = await version_of(opened)
+        version = await versions.of(opened)
         versions.check(version, settings.gateway_min_version)
         return Finding(True, f"{name}: answers, version {version}")
     except GatewayError as error:

@@ -205,7 +205,7 @@ class Settings(BaseSettings):
             raise ValueError("CLERK_SECRET_KEY: required when AUTH_MODE is clerk (or set CLERK_JWKS_URL)")
         if self.auth_mode == "oidc" and not self.oidc_issuer:
             raise ValueError("MISSION_CONTROL_OIDC_ISSUER: required when AUTH_MODE is oidc")
-        if self.rate_limit_backend == "redis" and not (self.rate_limit_redis_url or self.rq_redis_url):
+        if self.rate_limit_backend == "redis" and not (self.rate_limit_redis_url + self.rq_redis_url).strip():
             raise ValueError("RATE_LIMIT_REDIS_URL: required when RATE_LIMIT_BACKEND is redis")
         return self
 

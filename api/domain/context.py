@@ -63,6 +63,8 @@ class Cost:
     started: float = 0.0
 
 
+#: How often a stream that is not of the log asks anew for its right.
+RIGHTS_SECONDS = 2.0
 #: Asked with a write's events before it commits, to write what follows from them.
 LISTENERS: list[Callable[[Context, list[Event]], Awaitable[None]]] = []
 
@@ -327,6 +329,18 @@ class Context:
             raise self._ended(cursor, "The right to this stream has ended.") from None
         finally:
             await self.end_moment()
+
+    def rechecking(self, gate: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[None]]:
+        """For a stream that is not of the log: call it often; every `RIGHTS_SECONDS` it is `still_allowed`."""
+        allowed = time.monotonic()
+
+        async def recheck() -> None:
+            nonlocal allowed
+            if time.monotonic() - allowed > RIGHTS_SECONDS:
+                await self.still_allowed(gate)
+                allowed = time.monotonic()
+
+        return recheck
 
     @staticmethod
     def _ended(cursor: Cursor | None, message: str) -> DomainError:

@@ -10,14 +10,13 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from urllib.parse import quote
 from uuid import UUID
 
 import structlog
 from sqlalchemy import or_, select
 
-from api.domain import outside
 from api.domain.actor import SYSTEM
+from api.domain.authentication.clerk import Clerk
 from api.domain.boards.tables import Board
 from api.domain.context import LISTENERS, Context, Services
 from api.domain.jobs import Job
@@ -36,16 +35,7 @@ Handler = Callable[[Services, Job], Awaitable[None]]
 
 
 async def _delete_at_clerk(services: Services, job: Job) -> None:
-    """Delete an account at the identity provider; one that is not there any more is done."""
-    settings = services.settings
-    base = settings.clerk_api_url.rstrip("/")
-    base = base if base.endswith("/v1") else f"{base}/v1"
-    answer = await outside.request(
-        "DELETE", f"{base}/users/{quote((job.data or {})['subject'], safe='')}", allow_private=True, limit=1 << 20,
-        seconds=10, headers={"Authorization": f"Bearer {settings.clerk_secret_key.get_secret_value()}"},
-    )  # fmt: skip
-    if answer.status != 404 and not 200 <= answer.status < 300:
-        raise outside.failed(f"Clerk answered with status {answer.status}.")
+    await Clerk(services.settings).delete((job.data or {})["subject"])
 
 
 LISTENERS.append(outgoing.notify)

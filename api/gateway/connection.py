@@ -35,12 +35,13 @@ LARGEST = 32 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Target:
-    """Where a gateway is and how it is entered."""
+    """Where a gateway is and how it is entered: with its token, else with one that it has issued to our device."""
 
     url: str
     token: str = ""
     allow_insecure_tls: bool = False
     disable_device_pairing: bool = False
+    device_token: str = ""
 
 
 class Gap:
@@ -118,6 +119,7 @@ class Connection:
             challenge = await asyncio.wait_for(asyncio.shield(self._challenge), CHALLENGE_SECONDS)
         nonce, moment = str(challenge.get("nonce") or ""), challenge.get("ts")
         token = target.token.strip()
+        secret = token or target.device_token
         params: dict[str, Any] = {
             "minProtocol": compat.OLDEST, "maxProtocol": compat.NEWEST, "role": protocol.ROLE,
             "client": {
@@ -125,13 +127,13 @@ class Connection:
             },
             "scopes": list(protocol.SCOPES), "caps": [],
         }  # fmt: skip
-        if token:
-            params["auth"] = {"token": token}
+        if secret:
+            params["auth"] = {"token" if token else "deviceToken": secret}
         if identity is not None and nonce:
             signed_at = int(moment) if isinstance(moment, int | float) else int(time.time() * 1000)
             params["device"] = identity.device(
                 client_id=protocol.CLIENT_ID, mode=protocol.CLIENT_MODE, role=protocol.ROLE, scopes=protocol.SCOPES,
-                token=token, nonce=nonce, signed_at=signed_at, version=2,
+                token=secret, nonce=nonce, signed_at=signed_at, version=2,
             )  # fmt: skip
         answer = await self._ask("connect", params, HANDSHAKE_SECONDS)
         if not answer.good:

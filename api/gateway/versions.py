@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from api.gateway.connection import Connection
 from api.gateway.errors import GatewayError, Kind
 
 _FORM = re.compile(r"v?(\d{4})\.(\d{1,2})\.(\d{1,2})(?:-(\d+))?(?:[-+][0-9A-Za-z.-]+)?", re.I)
@@ -32,3 +33,15 @@ def check(version: Any, minimum: str) -> None:
         raise GatewayError(
             Kind.VERSION, f"The gateway has version {version}; at least {minimum} is needed. Run `openclaw update`."
         )
+
+
+async def of(connection: Connection) -> Any:
+    """The gateway's version; an old one tells it only in its configuration."""
+    version = connection.hello.server.version
+    if parsed(version) is not None:
+        return version
+    try:
+        found = await connection.call("config.get")
+        return ((found.get("config") or {}).get("meta") or {}).get("lastTouchedVersion") or version
+    except (GatewayError, AttributeError):
+        return version

@@ -17,7 +17,6 @@ from api.domain.context import Context
 from api.domain.errors import DomainError, Invalid, NotFound
 from api.domain.events.hub import within
 from api.domain.gateways import jobs, operations
-from api.domain.gateways.link import version_of
 from api.domain.gateways.workspaces import main_session
 from api.domain.paging import OffsetPage, offset_page
 from api.gateway import catalogue, versions
@@ -138,7 +137,7 @@ async def _status_of(ctx: Context, url: str, token: str, flags: Mapping[str, boo
         select(GatewayRow).where(GatewayRow.organization_id == member.organization_id, GatewayRow.url == url).limit(1)
     )
     await ctx.end_moment()
-    chosen = {
+    chosen: dict[str, Any] = {
         name: value if value is not None else bool(saved is not None and getattr(saved, name))
         for name, value in flags.items()
     }  # fmt: skip
@@ -147,7 +146,7 @@ async def _status_of(ctx: Context, url: str, token: str, flags: Mapping[str, boo
     try:
         connection = await ctx.services.gateways.check(Target(url, token, **chosen))
         try:
-            versions.check(await version_of(connection), ctx.settings.gateway_min_version)
+            versions.check(await versions.of(connection), ctx.settings.gateway_min_version)
             sessions = await operations.every_session(lambda params: connection.call("sessions.list", params))
         finally:
             await connection.close()

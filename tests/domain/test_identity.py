@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from api.domain.authentication.tokens import verifies_legacy
 from tests.support.databases import Databases
 from tests.support.live import StreamEnded, over_sse
+from tests.support.outside import Outside
 from tests.support.server import RunningServer, settings_for
 from tests.support.world import World
 
@@ -61,10 +62,14 @@ def keys() -> Iterator[KeyHost]:
     host.server.shutdown()
 
 
+CLERK = Outside().start()
+
+
 @pytest.fixture(scope="module", params=["clerk", "oidc"])
 def provider(request: Any, keys: KeyHost, databases: Databases, tmp_path_factory: Any) -> Iterator[World]:
     if request.param == "clerk":
-        values = {"auth_mode": "clerk", "clerk_secret_key": "sk", "clerk_jwks_url": keys.url, "clerk_issuer": ISSUER}
+        values = {"auth_mode": "clerk", "clerk_secret_key": "sk", "clerk_jwks_url": keys.url, "clerk_issuer": ISSUER,
+                  "clerk_api_url": CLERK.url, "rq_dispatch_retry_base_seconds": 0.2}  # fmt: skip
     else:
         values = {"auth_mode": "oidc", "oidc_issuer": ISSUER, "oidc_jwks_url": keys.url}
     settings = settings_for(tmp_path_factory.mktemp("jwt"), **values)
@@ -118,6 +123,47 @@ def test_a_person_is_made_once_and_follows_the_claims(provider: World) -> None:
     changed = provider.ok("GET", "/users/me", signed(sub="u2", email="new@x.io", name="Other"))
     assert (changed["id"], changed["email"], changed["name"]) == (person["id"], "new@x.io", "Countess")
     assert provider.ok("GET", "/organizations/me/member", signed(sub="u2"))["role"] == "owner"
+
+
+@pytest.mark.acceptance("auth-and-access.7")
+def test_what_a_token_does_not_say_is_asked_of_clerk_once(provider: World) -> None:
+    clerk = provider.server.settings.auth_mode == "clerk"
+    profile = {
+        "first_name": "Grace", "last_name": "Hopper", "username": "gh", "primary_email_address_id": "e2",
+        "email_addresses": [{"id": "e1", "email_address": "old@x.io"}, {"id": "e2", "email_address": "Grace@X.io"}],
+    }  # fmt: skip
+    CLERK.answers = {"/v1/users/bare": (200, json.dumps(profile).encode()), "/v1/users/mute": (500, b"")}
+    CLERK.requests.clear()
+    found = provider.ok("GET", "/users/me", signed(sub="bare", email=None, name=None))
+    assert (found["email"], found["name"]) == (("grace@x.io", "Grace Hopper") if clerk else (None, None))
+    started = time.monotonic()
+    for _ in range(3):
+        assert provider.ok("GET", "/users/me", signed(sub="mute", email=None, name=None))["name"] is None
+    assert time.monotonic() - started < 6
+    told = provider.ok("GET", "/users/me", signed(sub="mute", email=None, name="Mute"))
+    assert told["name"] == "Mute"
+    asked = [path for path, _, _ in CLERK.requests]
+    assert asked == (["/v1/users/bare", "/v1/users/mute"] if clerk else []), "one try, not again for ten minutes"
+
+
+@pytest.mark.acceptance("organizations-and-users.24")
+def test_who_leaves_is_deleted_at_clerk_too_however_it_answers(provider: World) -> None:
+    clerk = provider.server.settings.auth_mode == "clerk"
+    again = iter([(500, b""), (503, b""), (200, b"{}")])
+    CLERK.answers = {"/v1/users/leaver": lambda _: next(again), "/v1/users/gone": (404, b"")}
+    CLERK.requests.clear()
+    for subject in ("leaver", "gone"):
+        provider.ok("GET", "/users/me", signed(sub=subject))
+        assert provider.ok("DELETE", "/users/me", signed(sub=subject)) == {"ok": True}
+        assert provider.sql("SELECT 1 FROM users WHERE clerk_user_id = $1", subject) == []
+    deadline = time.monotonic() + 20
+    while provider.sql("SELECT 1 FROM jobs WHERE state <> 'done'") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    done = "SELECT data->>'subject' AS subject, attempts FROM jobs WHERE kind = 'clerk.delete' AND state = 'done'"
+    jobs = {row["subject"]: row["attempts"] for row in provider.sql(done)}
+    assert jobs == ({"leaver": 3, "gone": 1} if clerk else {})
+    asked = sorted(path for path, headers, _ in CLERK.requests if headers["authorization"] == "Bearer sk")
+    assert asked == (["/v1/users/gone", *["/v1/users/leaver"] * 3] if clerk else [])
 
 
 @pytest.mark.acceptance("auth-and-access.6")

@@ -188,6 +188,15 @@ def test_logs_are_json_lines_and_slow_requests_stand_out(tmp_path: Path) -> None
         assert wrong.returncode != 0 and name in wrong.stderr
 
 
+@pytest.mark.acceptance("configuration.8")
+def test_shared_rate_limits_want_an_address(tmp_path: Path) -> None:
+    port = str(free_port())
+    wrong = run(tmp_path, "serve", "--port", port, RATE_LIMIT_BACKEND="redis", RQ_REDIS_URL=" ")
+    assert wrong.returncode != 0 and "RATE_LIMIT_REDIS_URL" in wrong.stderr
+    with serving(tmp_path, RATE_LIMIT_BACKEND="redis", RQ_REDIS_URL="redis://:pw@127.0.0.1:1/0") as (_, url):
+        assert httpx.get(f"{url}/healthz").status_code == 200
+
+
 @pytest.mark.acceptance("configuration.4", "auth-and-access.1")
 def test_the_length_of_the_local_token(tmp_path: Path) -> None:
     short = run(tmp_path, "serve", "--port", str(free_port()), LOCAL_AUTH_TOKEN="x" * 49)

@@ -19,11 +19,13 @@ from uuid import UUID
 from api.logs import configure_logging
 from tests.schema.access_scene import make_scene
 from tests.support.databases import Databases
+from tests.support.fake_gateway import FakeGateway
 from tests.support.outside import Outside, archive
 from tests.support.server import RunningServer, settings_for
 from tests.support.world import World
 
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "70"))
+SESSION = "agent:main:main"
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 #: Checks that are left out, and why.
 LEFT_OUT = {
@@ -61,12 +63,19 @@ def main() -> int:
     scene = make_scene(world)
     webhook = scene.webhook()
     payload = scene.delivery()
+    fake = FakeGateway()
+    fake.sessions[SESSION] = {"label": "Main"}
     main_agent = world.main_agent(scene.home)
+    gateway = str(world.sql("SELECT gateway_id FROM agents WHERE id::text = $1", main_agent.id)[0]["gateway_id"])
+    world.ok("PATCH", f"/gateways/{gateway}", json={"url": fake.url, "token": "tok"})
+    world.sql("UPDATE boards SET gateway_id = $1", UUID(gateway))
     scene.conversation()
     known = {
         "board_id": [scene.board["id"], *(world.board()["id"] for _ in range(10))],
         "organization_id": [scene.home],
-        "gateway_id": [scene.gateway],
+        "gateway_id": [gateway, *(scene.spare_gateway() for _ in range(5))],
+        "gateway_url": [fake.url],
+        "session_id": [SESSION],
         "group_id": [scene.group, *(scene.empty_group() for _ in range(10))],
         "task_id": [world.task(scene.board)["id"] for _ in range(20)],
         "agent_id": [scene.agent() for _ in range(5)],
@@ -111,6 +120,7 @@ def main() -> int:
     print(f"operations: {len(wanted)}, reached with success: {reach}, errors: {errors or 'none'}")
     print("not reached:", ", ".join(sorted(wanted - good)))
     server.stop()
+    fake.stop()
     databases.stop()
     return 1 if failed or errors or share < 0.8 else 0
 

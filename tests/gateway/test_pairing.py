@@ -32,6 +32,18 @@ def pairing_request(answer: Any) -> str:
     return found[1]
 
 
+def token_changes(gateway: Gateway, token: str) -> None:
+    """As the operator changes it on the gateway's host, while it runs."""
+    gateway.command("config", "set", "gateway.auth.token", token)
+
+
+def tell(world: World, board: dict[str, Any], text: str) -> None:
+    """A message for the agent, which arrives."""
+    world.ok("POST", f"/boards/{board['id']}/memory", json={"content": f"@far {text}", "tags": ["chat"]})
+    told = "SELECT state FROM jobs WHERE kind = 'message' AND text LIKE $1"
+    wait_for(lambda: [row["state"] for row in world.sql(told, f"%{text}%")] == ["done"], 60)
+
+
 def test_pairing_is_asked_for_approved_and_taken_back(world: World, remote: tuple[Gateway, FaultProxy]) -> None:
     gateway, proxy = remote
     draft = {"name": "Remote", "url": proxy.url, "token": TOKEN, "workspace_root": str(gateway.workspaces)}
@@ -51,6 +63,16 @@ def test_pairing_is_asked_for_approved_and_taken_back(world: World, remote: tupl
     board = world.board(gateway_id=registered["id"])
     agent = world.agent(board, "Far")
     wait_for(lambda: world.sql("SELECT 1 FROM jobs WHERE kind = 'lifecycle' AND state <> 'done'") == [], 90)
+
+    # The operator changes the gateway's token: our device is still approved, so its agents stay reachable.
+    shaken = "SELECT handshakes FROM gateway_links"
+    before = world.sql(shaken)[0]["handshakes"]
+    token_changes(gateway, "another-token")
+    wait_for(lambda: state() == "connected" and world.sql(shaken)[0]["handshakes"] > before, 60)
+    tell(world, board, "after the change")
+    stored = world.sql("SELECT device_token FROM gateway_links")[0]["device_token"]
+    assert stored and TOKEN not in stored and "203.0.113" not in stored
+    token_changes(gateway, TOKEN)
 
     device = world.services.gateways.identity.device_id  # type: ignore[union-attr]
     gateway.command("devices", "remove", device)

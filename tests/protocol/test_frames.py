@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509.oid import NameOID
 
-from api.domain.gateways.link import version_of
 from api.gateway import versions
 from api.gateway.connection import Connection, Gap, Target
 from api.gateway.errors import GatewayError, Kind
@@ -245,7 +244,7 @@ async def test_the_version_is_in_the_configuration_when_the_greeting_has_none(id
     try:
         for gateway, version, asked in ((odd, "2026.2.9", 1), (plain, "2026.9.6", 0)):
             opened = await Connection.open(Target(gateway.url, "t"), identity)
-            assert await version_of(opened) == version
+            assert await versions.of(opened) == version
             versions.check(version, "2026.1.30")
             assert len(gateway.params("config.get")) == asked
             await opened.close()

@@ -46,6 +46,8 @@ class FakeGateway:
         self.removed: list[str] = []
         #: Whether a message is followed by the end of its run.
         self.runs = True
+        #: Sessions with a turn under way.
+        self.turning: set[str] = set()
         #: By method: called with the params instead of the usual answer; raises `Refusal`, or returns the payload.
         self.instead: dict[str, Callable[[dict[str, Any]], Any]] = {}
         #: Called with every frame that is to be sent; what it returns is sent.
@@ -89,6 +91,12 @@ class FakeGateway:
         """Close every connection with a code."""
         for client in list(self._open):
             asyncio.run_coroutine_threadsafe(client.close(code, reason), self._loop)
+
+    def event(self, name: str, **payload: Any) -> None:
+        """Send an event to every connection."""
+        frame = {"type": "event", "event": name, "payload": payload}
+        for client in list(self._open):
+            asyncio.run_coroutine_threadsafe(self._send(client, frame), self._loop).result(10)
 
     async def _serve(self, client: ServerConnection) -> None:
         self._open.add(client)
@@ -237,4 +245,10 @@ class FakeGateway:
         return {"runId": params["idempotencyKey"], "status": "started"}
 
     def _on_chat_history(self, params: dict[str, Any]) -> Any:
-        return {"messages": self.messages.get(params["sessionKey"], [])}
+        session = params["sessionKey"]
+        return {
+            "messages": self.messages.get(session, []), "sessionInfo": {"hasActiveRun": session in self.turning},
+        }  # fmt: skip
+
+    def _on_chat_abort(self, params: dict[str, Any]) -> Any:
+        return {"ok": True, "aborted": False, "runIds": []}

@@ -2,84 +2,24 @@
 
 from __future__ import annotations
 
-import functools
-import re
-import threading
+import time
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from tests.support.fake_gateway import FakeGateway
+from tests.support.openclaw import free_port
 from tests.support.outside import Outside, archive
 from tests.support.world import World
+from tests.web_client.window import ORIGIN, PROBLEMS, SEEN, Window
 
 WEB = "web-client-expectations"
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-PAGES = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(Path(__file__).parent / "page")))
-threading.Thread(target=PAGES.serve_forever, daemon=True).start()
-ORIGIN = f"http://127.0.0.1:{PAGES.server_address[1]}"
 OUTSIDE = Outside({"/o/pack/tar.gz/refs/heads/main": (200, archive({"SKILL.md": "# One"}))}).start()
 SETTINGS = {"cors_origins": ORIGIN, "skill_archive_url": OUTSIDE.url, "allow_private_addresses": True}
-SEEN: set[str] = set()
-PROBLEMS: list[str] = []
-
-
-def template(method: str, url: str) -> str:
-    path = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "{id}", url.partition("?")[0].partition("/api/v1")[2] or "/healthz")
-    return f"{method} {path}"
-
-
-class Window:
-    """A tab of the client, signed in; `js` runs in it."""
-
-    def __init__(self, chromium: Any, world: World, token: str | None = None) -> None:
-        self.world = world
-        self.page = chromium.new_context().new_page()
-        self.page.on("request", self._asked)
-        self.page.on("pageerror", lambda error: PROBLEMS.append(str(error)))
-        # A refused call is one line of the browser's; refusals are asked for here.
-        self.page.on("console", lambda said: PROBLEMS.append(said.text)
-                     if said.type == "error" and "Failed to load" not in said.text else None)  # fmt: skip
-        self.page.goto(f"{ORIGIN}/index.html?api={world.server.url}")
-        if token is not None:
-            self.page.evaluate("t => sessionStorage.setItem('mc_local_auth_token', t)", token)
-            self.page.reload()
-            self.shell = self.js("window.ready")
-
-    def _asked(self, request: Any) -> None:
-        if "/api/v1" in request.url or request.url.endswith("/healthz"):
-            SEEN.add(template(request.method, request.url))
-        elif not request.url.startswith(ORIGIN):
-            PROBLEMS.append(f"left for {request.url}")
-
-    def js(self, code: str, **values: Any) -> Any:
-        return self.page.evaluate(f"async v => await ({code})", values)
-
-    def get(self, path: str) -> Any:
-        return self.js("query(v.path)", path=path)
-
-    def send(self, method: str, path: str, body: Any = None) -> Any:
-        code = "send(v.method, v.path, v.body)" if body is not None else "send(v.method, v.path)"
-        return self.js(code, method=method, path=path, body=body)
-
-    def attempt(self, method: str, path: str, body: Any = None) -> Any:
-        return self.js("attempt(v.method, v.path, v.body ?? undefined)", method=method, path=path, body=body)
-
-    def shows(self, where: str, text: str, times: int = 1) -> None:
-        """The text stands in a section, so many times, within a few seconds."""
-        self.page.wait_for_function(
-            "([id, text, times]) => document.getElementById(id).innerText.split(text).length - 1 === times",
-            arg=[where, text, times], timeout=8000,
-        )  # fmt: skip
 
 
 @pytest.fixture
@@ -196,6 +136,48 @@ def test_a_board_live_in_two_windows(chromium: Any, world: World, window: Window
     assert window.send("DELETE", f"/board-groups/{group}") == {"ok": True}
 
 
+@pytest.mark.acceptance(f"{WEB}.20")
+def test_a_minute_away_and_back(chromium: Any, world: World, window: Window) -> None:
+    board = window.send("POST", "/boards", {"name": "Away", "slug": "away", "description": "d", "gateway_id": None})
+    here, away = f"/boards/{board['id']}", Window(chromium, world, world.token)
+    task = window.send("POST", f"{here}/tasks", {"title": "Before", "status": "inbox", "priority": "low"})
+    approval = {"action_type": "deploy", "confidence": 90, "payload": {}, "lead_reasoning": "r", "task_id": task["id"]}
+    # What a tab has nothing of, it cannot ask for from a time on: it hears of it from now on.
+    window.send("POST", f"{here}/approvals", {**approval, "action_type": "prepare", "task_id": None})
+    window.send("POST", f"{here}/memory", {"content": "Welcome.", "tags": ["chat"]})
+    agents = [window.send("POST", "/agents", {"name": "Settler", "board_id": board["id"]})]
+    for tab in (window, away):
+        tab.js("openBoard(v.id)", id=board["id"])
+    away.page.evaluate("dispatchEvent(new Event('blur'))")
+    window.send("PATCH", f"{here}/tasks/{task['id']}", {"status": "in_progress"})
+    deadline = time.monotonic() + 60
+    for number in range(5):
+        window.send("POST", f"{here}/tasks/{task['id']}/comments", {"message": f"Note {number}."})
+        window.send("POST", f"{here}/tasks", {"title": f"New {number}.", "status": "inbox", "priority": "low"})
+        window.js("say(v.text)", text=f"Hello {number}.")
+        time.sleep(8)
+    window.send("POST", f"{here}/approvals", approval)
+    agents.append(window.send("POST", "/agents", {"name": "Newcomer", "board_id": board["id"]}))
+    time.sleep(max(0.0, deadline - time.monotonic()))
+    shown = away.page.inner_text("main")
+    assert "inbox: Before" in shown and "Note" not in shown and "Hello" not in shown, "nothing is heard while away"
+    for turn in range(2):
+        # What a second look away brings anew is what a first one has brought.
+        away.page.evaluate("dispatchEvent(new Event('focus'))")
+        away.shows("board", "in_progress: Before")
+        away.shows("approvals", "pending: deploy")
+        for number in range(5):
+            away.shows("feed", f"comment: Note {number}.")
+            away.shows("board", f"inbox: New {number}.")
+            away.shows("chat", f"Hello {number}.")
+        if turn == 0:
+            away.shows("feed", "agent: Newcomer")
+        away.page.evaluate("dispatchEvent(new Event('blur'))")
+    for agent in agents:
+        window.send("DELETE", f"/agents/{agent['id']}")
+    away.page.context.close()
+
+
 @pytest.mark.acceptance(f"{WEB}.3")
 def test_the_backend_goes_away_and_comes_back(window: Window) -> None:
     context = window.page.context
@@ -295,6 +277,25 @@ def test_groups_and_agents(world: World, window: Window) -> None:
     assert window.send("DELETE", f"/agents/{agent['id']}") == {"ok": True}
 
 
+@pytest.mark.acceptance(f"{WEB}.15")
+def test_a_gateway_is_saved_when_it_can_be_reached(window: Window) -> None:
+    fake = FakeGateway()
+    draft = {"name": "Home", "url": f"ws://127.0.0.1:{free_port()}", "token": "tok", "workspace_root": "/w",
+             "disable_device_pairing": False, "allow_insecure_tls": False}  # fmt: skip
+    save = "saveGateway(v.draft, v.id)"
+    said = window.js(save, draft=draft, id=None)
+    assert "cannot be reached" in said["said"] and window.get("/gateways")["items"] == []
+    saved = window.js(save, draft={**draft, "url": fake.url}, id=None)["saved"]
+    form = window.get(f"/gateways/{saved['id']}")
+    assert "said" in window.js(save, draft={**form, "url": draft["url"]}, id=saved["id"])
+    assert window.get(f"/gateways/{saved['id']}")["url"] == fake.url
+    again = window.js(save, draft={**form, "name": "Office"}, id=saved["id"])["saved"]
+    assert (again["name"], again["token"]) == ("Office", "tok")
+    assert {one["auth"]["token"] for one in fake.connects} == {"tok"}
+    window.send("DELETE", f"/gateways/{saved['id']}")
+    fake.stop()
+
+
 @pytest.mark.acceptance(f"{WEB}.16")
 def test_tags_and_fields_of_every_type(world: World, window: Window) -> None:
     board = world.board()
@@ -389,7 +390,7 @@ def test_leaving(window: Window) -> None:
     assert window.send("DELETE", "/users/me") == {"ok": True}
 
 
-#: The calls of the client's pages; those of gateways come with gateways.
+#: The calls of the client's pages.
 CALLS = """
 GET /healthz|GET /users/me|PATCH /users/me|DELETE /users/me|GET /organizations/me/list|PATCH /organizations/me/active
 POST /organizations|GET /organizations/me|DELETE /organizations/me|GET /organizations/me/member
@@ -411,7 +412,8 @@ PATCH /organizations/me/custom-fields/{id}|DELETE /organizations/me/custom-field
 GET /metrics/dashboard|GET /skills/packs|POST /skills/packs|GET /skills/packs/{id}|PATCH /skills/packs/{id}
 DELETE /skills/packs/{id}|POST /skills/packs/{id}/sync|GET /skills/marketplace|POST /skills/marketplace/{id}/install
 POST /skills/marketplace/{id}/uninstall|GET /boards/{id}/tasks/stream|GET /boards/{id}/approvals/stream
-GET /boards/{id}/memory/stream|GET /agents/stream|GET /board-groups/{id}/memory/stream
+GET /boards/{id}/memory/stream|GET /agents/stream|GET /board-groups/{id}/memory/stream|GET /gateways|POST /gateways
+GET /gateways/{id}|PATCH /gateways/{id}|DELETE /gateways/{id}|GET /gateways/status
 """
 
 

@@ -24,17 +24,13 @@ from api.domain.boards.operations import find as find_board
 from api.domain.boards.tables import Board, Gateway
 from api.domain.context import Context
 from api.domain.errors import Code, DomainError, Forbidden, Invalid, NotFound, field_error
-from api.domain.gateways.jobs import outcome
+from api.domain.gateways.jobs import ANSWER_SECONDS, outcome
 from api.domain.gateways.operations import call, ensure_main
 from api.domain.gateways.reading import text_of
 from api.domain.jobs import Job
 
 USER_TAGS, USER_SOURCE = ("gateway_main", "user_reply"), "user_via_gateway_main"
 LEAD_TAGS, LEAD_SOURCE = ("gateway_main", "lead_reply"), "lead_to_gateway_main"
-
-
-#: How long a request waits for the outcome of what it asked for.
-ANSWER_SECONDS = 5.0
 
 
 @dataclass(slots=True)

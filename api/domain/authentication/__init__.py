@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from api.domain.actor import ANONYMOUS, Actor, Agent, Membership, Role, User
 from api.domain.agents.tables import Agent as AgentRow
+from api.domain.authentication.clerk import Clerk
 from api.domain.authentication.jwt import Claims, JwtVerifier
 from api.domain.authentication.tokens import PERSONAL_PREFIX, LocalToken, digest, verifies_legacy
 from api.domain.boards.tables import Board, Gateway
@@ -77,6 +78,7 @@ class Authenticator:
         self.mode = settings.auth_mode
         self.local_token = LocalToken(settings.local_auth_token.get_secret_value(), settings.data)
         self.jwt = JwtVerifier(settings) if settings.auth_mode != "local" else None
+        self.clerk = Clerk(settings) if settings.auth_mode == "clerk" else None
         self.failures = RateLimit(database, "agent_auth", 20)
         #: Called with each authenticated agent; set by the application to note presence.
         self.on_agent: Any = None
@@ -122,6 +124,7 @@ class Authenticator:
             return None
         user = await self._load(UserRow.clerk_user_id == identity.subject, identity=identity)
         if user is None or user.active is None:
+            identity = await self._completed(identity)
             await self.on_newcomer(identity.subject, identity.email, identity.name, identity.verified)
             user = await self._load(UserRow.clerk_user_id == identity.subject, identity=identity)
         return self._in_organization(user, credentials) if user is not None else None
@@ -171,6 +174,8 @@ class Authenticator:
         if not rows:
             return None
         first = rows[0]
+        if identity is not None and not (first["users_email"] and first["users_name"]):
+            identity = await self._completed(identity)
         if identity is not None and self._is_stale(first, identity):
             await self._sync(first["users_id"], identity)
         memberships = {
@@ -197,6 +202,18 @@ class Authenticator:
         if wanted not in user.memberships:
             raise Forbidden("You are not a member of this organisation.")
         return replace(user, active=user.memberships[wanted])
+
+    async def _completed(self, identity: _Identity) -> _Identity:
+        """With what Clerk knows of an account whose token does not say it."""
+        if self.clerk is None or (identity.email and identity.name):
+            return identity
+        profile = await self.clerk.profile(identity.subject)
+        if profile is None:
+            return identity
+        return replace(
+            identity, email=profile.email or identity.email, name=identity.name or profile.name,
+            verified=profile.verified if profile.email else identity.verified,
+        )  # fmt: skip
 
     @staticmethod
     def _is_stale(row: Any, identity: _Identity) -> bool:

@@ -114,7 +114,7 @@ class JwtVerifier:
         if self._parties and claims.get("azp") not in self._parties:
             raise Unauthenticated()
         expires = datetime.fromtimestamp(claims["exp"], UTC).replace(tzinfo=None) + timedelta(seconds=self._leeway)
-        return Claims(subject, _email(claims), _name(claims), expires, claims.get("email_verified") is True)
+        return Claims(subject, email_of(claims), name_of(claims), expires, claims.get("email_verified") is True)
 
 
 def _fixed(url: str) -> Any:
@@ -143,7 +143,8 @@ def _text(claims: dict[str, Any], *names: str) -> str | None:
     return None
 
 
-def _email(claims: dict[str, Any]) -> str | None:
+def email_of(claims: dict[str, Any]) -> str | None:
+    """The address in claims or in a profile, the primary one first."""
     found = _text(claims, "email", "email_address", "primary_email_address")
     if found is None and isinstance(entries := claims.get("email_addresses"), list):
         entries = sorted(
@@ -159,9 +160,10 @@ def _email(claims: dict[str, Any]) -> str | None:
     return found.lower() if found else None
 
 
-def _name(claims: dict[str, Any]) -> str | None:
+def name_of(claims: dict[str, Any]) -> str | None:
+    """The whole name in claims or in a profile, else the user name."""
     found = _text(claims, "name", "full_name")
     if found:
         return found
     parts = (_text(claims, "given_name", "first_name"), _text(claims, "family_name", "last_name"))
-    return " ".join(part for part in parts if part) or None
+    return " ".join(part for part in parts if part) or _text(claims, "username")

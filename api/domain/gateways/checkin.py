@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import or_, select
 
@@ -48,6 +49,26 @@ async def wake_again(services: Services, clock: Any = None) -> int:
             else:
                 ask_lifecycle(ctx, agent, "wake")
     return len(agents)
+
+
+async def turn_was_lost(services: Services, gateway_id: UUID, session_key: str) -> None:
+    """Wake an agent whose turn its gateway has ended before it began; its message is in the history, and unread.
+
+    Not when the next message begins a turn anyway, or when it is being woken already.
+    """
+    ctx = Context(services, actor=SYSTEM)
+    async with ctx.write():
+        agent: Agent | None = await ctx.one(
+            select(Agent).where(
+                Agent.gateway_id == gateway_id, Agent.openclaw_session_id == session_key, ~_UNDER_WAY.exists(),
+                Agent.checkin_deadline_at.is_(None),
+                ~select(Job.id).where(
+                    Job.agent_id == Agent.id, Job.kind == "message", Job.state == "waiting").exists(),
+            ).with_for_update(key_share=True)
+        )  # fmt: skip
+        if agent is not None:
+            ask_lifecycle(ctx, agent, "wake", wanted=True)
+    services.hub.wake()
 
 
 async def give_up_waiting(services: Services, clock: Any = None) -> int:

@@ -72,14 +72,15 @@ async def message(link: Link, connection: Connection, job: Job) -> None:
     lost = int((job.data or {}).get("lost", 0))
     keys = [str(job.id), *(key_for(job.id, f"again-{number}") for number in range(lost))]
     checks = connection.dialect.keeps_keys
-    if checks and job.attempts > 1 and (await receipts.in_session(connection, session_of(agent), keys))[0]:
+    session = session_of(agent)
+    if checks and job.attempts > 1 and (await receipts.in_session(connection, session, keys, limit=receipts.ALL))[0]:
         return
-    with link.receipts.expect(keys[-1]) as sign:
+    with link.receipts.watch(session) as watch:
         await _send(link, connection, agent, job, keys[-1])
-        link.sent(session_of(agent))
+        link.sent(session)
         if job.reason in ANSWERED:
             await _note(link, job, sent=True)
-        if checks and not await _arrived(connection, agent, keys, await receipts.begun(sign)):
+        if checks and not await receipts.arrived(connection, watch, session, keys):
             await _note(link, job, lost=lost + 1)
             raise GatewayError(Kind.BUSY, "The gateway took the message and lost it before its turn began.")
 
@@ -92,14 +93,6 @@ async def _note(link: Link, job: Job, **what: Any) -> None:
         if row is not None:
             row.data = {**(row.data or {}), **what}
     link.services.hub.wake()
-
-
-async def _arrived(connection: Connection, agent: Agent, keys: list[str], begun: bool | None) -> bool:
-    if begun:
-        return True
-    there, active = await receipts.in_session(connection, session_of(agent), keys)
-    # Behind a turn that is under way it has no sign of its own.
-    return there or (begun is None and active)
 
 
 async def _send(link: Link, connection: Connection, agent: Agent, job: Job, key: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,6 @@ from uuid import UUID
 from api.domain.context import Context
 from api.domain.errors import DomainError
 from api.domain.gateways import operations
-from api.domain.gateways.jobs import RIGHTS_SECONDS
 from api.gateway.protocol import Event
 
 LOOK_SECONDS = 1.0
@@ -37,14 +35,7 @@ async def follow(ctx: Context, gateway_id: UUID, session_key: str, after: int | 
     connection, whole messages only, looked for every second."""
     await operations.find(ctx, gateway_id)
     await ctx.end_moment()
-    allowed = time.monotonic()
-
-    async def right() -> None:
-        nonlocal allowed
-        if time.monotonic() - allowed > RIGHTS_SECONDS:
-            await ctx.still_allowed(lambda: operations.find(ctx, gateway_id))
-            allowed = time.monotonic()
-
+    right = ctx.rechecking(lambda: operations.find(ctx, gateway_id))
     links = ctx.services.gateways
     assert links is not None
     last = after if after is not None else -1

@@ -21,8 +21,8 @@ from api.domain.paging import Listing, Order, uuids
 
 ENDED = ("done", "failed")
 LOOK_SECONDS = 2.0
-#: How often a stream asks anew for its right.
-RIGHTS_SECONDS = 2.0
+#: How long a request waits for the outcome of what it asked for.
+ANSWER_SECONDS = 5.0
 
 
 def failed(organization_id: UUID) -> Listing:
@@ -80,7 +80,7 @@ async def lifecycles(ctx: Context, agent_ids: Sequence[UUID]) -> dict[UUID, Job]
     return {row.agent_id: row for row in await ctx.all(newest) if row.agent_id is not None}
 
 
-async def outcome(ctx: Context, job_ids: Sequence[UUID], seconds: float = 5.0) -> None:
+async def outcome(ctx: Context, job_ids: Sequence[UUID], seconds: float = ANSWER_SECONDS) -> None:
     """Wait a little for what was asked of a gateway; raises its refusal. What takes longer goes on by itself."""
     deadline = time.monotonic() + seconds
     while True:
@@ -103,14 +103,12 @@ async def outcome(ctx: Context, job_ids: Sequence[UUID], seconds: float = 5.0) -
 async def follow(ctx: Context, job_id: UUID) -> AsyncGenerator[Job, None]:
     """The job now and each time it has changed, until it has ended."""
     seen: tuple[object, ...] = ()
-    allowed = time.monotonic()
+    recheck = ctx.rechecking(lambda: find(ctx, job_id))
     while True:
         commit = ctx.services.hub.next_commit
         job = await find(ctx, job_id)
         await ctx.end_moment()
-        if time.monotonic() - allowed > RIGHTS_SECONDS:
-            await ctx.still_allowed(lambda: find(ctx, job_id))
-            allowed = time.monotonic()
+        await recheck()
         now = (job.state, job.attempts, str(job.data))
         if now != seen:
             seen = now

@@ -23,7 +23,7 @@ from api.domain.actor import SYSTEM
 from api.domain.agents.tables import Agent
 from api.domain.boards.tables import Gateway
 from api.domain.context import Context
-from api.domain.gateways import delivery
+from api.domain.gateways import checkin, delivery, device_tokens
 from api.domain.gateways.failures import CODES
 from api.domain.gateways.receipts import Receipts
 from api.domain.gateways.tables import GatewayLink
@@ -52,13 +52,15 @@ AWAY = (SQLAlchemyError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.I
 # Only the process with the lease takes jobs.
 _HELD = "EXISTS (SELECT 1 FROM gateway_links WHERE gateway_id = :gateway AND holder = :me)"
 # The first open job of each session, so that what an agent is told keeps its order; calls that somebody waits for are
-# counted apart. The row is looked at again when it is taken: it may have been settled meanwhile.
+# counted apart. Behind a message that waits for the end of a turn, other messages wait too, lifecycles do not: a stuck
+# agent can be reset. The row is looked at again when it is taken: it may have been settled meanwhile.
 _CLAIM = text(f"""
 WITH heads AS (
   SELECT DISTINCT ON (key) * FROM (
     SELECT j.id, j.kind, j.xid, j.seq, j.run_after, coalesce(a.openclaw_session_id, a.id::text) AS key
     FROM agents a CROSS JOIN LATERAL (
-      SELECT * FROM jobs WHERE agent_id = a.id AND state IN ('waiting', 'running') AND kind IN ('message', 'lifecycle')
+      SELECT * FROM jobs WHERE agent_id = a.id AND state IN ('waiting', 'running') AND (kind = 'lifecycle'
+        OR kind = 'message' AND coalesce(a.openclaw_session_id, '') <> ALL(:unconfirmed))
       ORDER BY xid, seq LIMIT 1
     ) j WHERE a.gateway_id = :gateway
     UNION ALL
@@ -74,7 +76,7 @@ WHERE jobs.id = due.id AND {_HELD}
   AND due.place <= CASE WHEN due.kind = '{CALL}' THEN CAST(:calls AS int) ELSE CAST(:amount AS int) END
   AND jobs.state IN ('waiting', 'running') AND (jobs.run_after IS NULL OR jobs.run_after <= :now)
 RETURNING jobs.id, due.key, due.kind
-""").bindparams(bindparam("busy", type_=ARRAY(String())))
+""").bindparams(bindparam("busy", type_=ARRAY(String())), bindparam("unconfirmed", type_=ARRAY(String())))
 # Jobs that a former holder, or a connection before this one, had begun.
 _RESUME = text(f"""
 UPDATE jobs SET run_after = NULL WHERE state = 'running' AND {_HELD} AND (gateway_id = :gateway
@@ -94,7 +96,7 @@ class Link:
         self._wake, self._opened = asyncio.Event(), asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._calls: set[str] = set()
-        self._waiting: set[str] = set()
+        self._unconfirmed: dict[str, asyncio.Task[None]] = {}
         self.receipts = Receipts()
         #: One at a time writes an agent's files, whatever job asks for it.
         self._writing: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
@@ -110,9 +112,10 @@ class Link:
         return self._task.done()
 
     def sent(self, session: str) -> None:
-        """What is sent to a session waits for its receipt, and takes nobody's place."""
-        if session in self._running:
-            self._waiting.add(session)
+        """What is sent to a session waits for its receipt, takes nobody's place and holds up no lifecycle."""
+        if session in self._running and self._running[session] is asyncio.current_task():
+            self._unconfirmed[session] = self._running.pop(session)
+            self.wake()
 
     def writing(self, agent_id: UUID) -> asyncio.Lock:
         """Held while an agent's files are written."""
@@ -180,24 +183,24 @@ class Link:
         """Leave a connection: what runs over it ends, and runs again over the next."""
         self.connection = None
         self._opened.clear()
-        running = list(self._running.values())
+        running = [*self._running.values(), *self._unconfirmed.values()]
         for task in running:
             task.cancel()
         await opened.close()
         await asyncio.gather(*running, return_exceptions=True)
         self._running.clear()
         self._calls.clear()
-        self._waiting.clear()
+        self._unconfirmed.clear()
 
     async def _open(self) -> Connection:
         from api.gateway.identity import DamagedIdentity
 
         try:
-            opened = await self.links.check(self.target)
+            opened = await device_tokens.enter(self.links, self.gateway_id, self.target)
         except (DamagedIdentity, OSError) as error:
             raise GatewayError(Kind.AUTH, f"The device identity cannot be used: {error}", sent=False) from None
         try:
-            versions.check(await version_of(opened), self.services.settings.gateway_min_version)
+            versions.check(await versions.of(opened), self.services.settings.gateway_min_version)
             async with self.services.database.statements() as connection:
                 await connection.execute(
                     update(GatewayLink).where(GatewayLink.gateway_id == self.gateway_id).values(
@@ -260,14 +263,14 @@ class Link:
             ended.cancel()
 
     async def _claim(self) -> list[tuple[UUID, str]]:
-        amount = AT_ONCE - len(self._running) + len(self._calls) + len(self._waiting)
+        amount = AT_ONCE - len(self._running) + len(self._calls)
         calls = CALLS_AT_ONCE - len(self._calls)
         if amount <= 0 and calls <= 0:
             return []
         moment = Context(self.services).now()
         values = {
             "gateway": self.gateway_id, "me": self.links.me, "now": moment, "lease": moment + LEASE,
-            "busy": list(self._running), "amount": amount, "calls": calls,
+            "busy": list(self._running), "unconfirmed": list(self._unconfirmed), "amount": amount, "calls": calls,
         }  # fmt: skip
         async with self.services.database.statements() as connection:
             rows = (await connection.execute(_CLAIM, values)).all()
@@ -284,9 +287,10 @@ class Link:
             log.warning("gateway.job_not_settled", job=str(job_id), error=type(error).__name__)
         finally:
             # Only now may the next job of the session begin, and this one not again before.
-            self._running.pop(key, None)
+            for tasks in (self._running, self._unconfirmed):
+                if tasks.get(key) is asyncio.current_task():
+                    del tasks[key]
             self._calls.discard(key)
-            self._waiting.discard(key)
         self.wake()
 
     async def _settled(self, connection: Connection, job_id: UUID) -> None:
@@ -314,31 +318,24 @@ class Link:
         await delivery.settle(self.services, job, failure, over=connection.closed.is_set())
 
     async def _listen(self, connection: Connection) -> None:
-        """Turns of agents are signs of life, and receipts of what was sent."""
+        """Turns of agents are signs of life, and say when to look for what was sent."""
         async for event in connection.events():
             self.receipts.note(event)
-            payload = event.payload if isinstance(event, Event) and event.event == "agent" else None
-            if isinstance(payload, dict) and payload.get("stream") == "lifecycle":
-                await self._alive(str(payload.get("sessionKey") or ""))
+            if not isinstance(event, Event) or not isinstance(payload := event.payload, dict):
+                continue
+            session_key = str(payload.get("sessionKey") or "")
+            with contextlib.suppress(Exception):
+                if event.event == "agent" and payload.get("stream") == "lifecycle":
+                    await self._alive(session_key)
+                # Its words are all that tells this from a model that fails.
+                elif payload.get("state") == "error" and "superseded" in str(payload.get("errorMessage")):
+                    await checkin.turn_was_lost(self.services, self.gateway_id, session_key)
 
     async def _alive(self, session_key: str) -> None:
-        with contextlib.suppress(Exception):
-            async with self.services.database.statements() as connection:
-                found = select(Agent.id).where(
-                    Agent.openclaw_session_id == session_key, Agent.gateway_id == self.gateway_id
-                )
-                agent_id = (await connection.execute(found)).scalar()
-            if agent_id is not None and self.services.note_presence is not None:
-                await self.services.note_presence(agent_id)
-
-
-async def version_of(connection: Connection) -> Any:
-    """The gateway's version; an old one tells it only in its configuration."""
-    version = connection.hello.server.version
-    if versions.parsed(version) is not None:
-        return version
-    try:
-        found = await connection.call("config.get")
-        return ((found.get("config") or {}).get("meta") or {}).get("lastTouchedVersion") or version
-    except (GatewayError, AttributeError):
-        return version
+        async with self.services.database.statements() as connection:
+            found = select(Agent.id).where(
+                Agent.openclaw_session_id == session_key, Agent.gateway_id == self.gateway_id
+            )
+            agent_id = (await connection.execute(found)).scalar()
+        if agent_id is not None and self.services.note_presence is not None:
+            await self.services.note_presence(agent_id)

@@ -16,7 +16,6 @@ from api.domain.context import Context
 from api.domain.errors import Code, Conflict, DomainError, Invalid, NotFound, field_error
 from api.domain.gateways import removal
 from api.domain.gateways.failures import as_domain
-from api.domain.gateways.link import version_of
 from api.domain.gateways.tables import GatewayLink
 from api.domain.gateways.workspaces import main_session
 from api.domain.jobs import Job
@@ -232,7 +231,7 @@ async def check(ctx: Context, target: Target) -> None:
     try:
         connection = await ctx.services.gateways.check(target)
         try:
-            versions.check(await version_of(connection), ctx.settings.gateway_min_version)
+            versions.check(await versions.of(connection), ctx.settings.gateway_min_version)
         finally:
             await connection.close()
     except GatewayError as error:

@@ -29,4 +29,6 @@ class GatewayLink(Base):
     connected_at: Mapped[datetime | None]
     #: How often hands were shaken since the gateway was registered.
     handshakes: Mapped[int] = mapped_column(default=0)
+    #: What the gateway has issued to our device, sealed.
+    device_token: Mapped[LongText | None]
     updated_at: Mapped[datetime]

@@ -20,7 +20,8 @@ from api.gateway.provisioning.files import AgentKind
 RELOAD_SECONDS = 20.0
 #: Files that belong to the agent once they are there.
 _KEPT = ("MEMORY.md", "USER.md")
-_MISSING = ("not found", "unknown agent", "no such agent", "agent does not exist", "no longer exists")
+#: What a gateway says of an agent that it does not have.
+MISSING = ("not found", "unknown agent", "no such agent", "agent does not exist", "no longer exists")
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ async def remove(connection: Connection, key: str, session_key: str) -> bool:
         answer = await connection.call("agents.delete", {"agentId": key, "deleteFiles": True}, seconds=60)
         stayed = bool(isinstance(answer, Mapping) and answer.get("failed"))
     except GatewayError as error:
-        if not error.says(*_MISSING):
+        if not error.says(*MISSING):
             raise
     if connection.dialect.deletes_files:
         try:
@@ -131,7 +132,7 @@ async def _make(connection: Connection, wanted: Workspace) -> bool:
             return fresh
         except GatewayError as error:
             # An entry that was just made is known after the gateway has read its configuration again.
-            if not error.says(*_MISSING) or not fresh or asyncio.get_running_loop().time() > deadline:
+            if not error.says(*MISSING) or not fresh or asyncio.get_running_loop().time() > deadline:
                 raise
         await asyncio.sleep(pause)
         pause = min(pause * 2, 1.0)

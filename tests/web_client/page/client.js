@@ -78,14 +78,15 @@ function frame(text, name, heard) {
 
 // -- pages ------------------------------------------------------------------------------------------------------------
 
-const state = { board: null, tasks: new Map(), chat: new Map(), approvals: new Map(), agents: new Map(), feed: [], stop: [] }
+const state = { board: null, tasks: new Map(), chat: new Map(), approvals: new Map(), agents: new Map(),
+  comments: new Map(), feed: [], stop: [] }
 
 function draw() {
   const text = (id, lines) => { document.getElementById(id).innerText = lines.join('\n') }
   text('board', [...state.tasks.values()].map(task => `${task.status}: ${task.title}`))
   text('chat', [...state.chat.values()].map(entry => entry.content))
   text('approvals', [...state.approvals.values()].map(one => `${one.status}: ${one.action_type}`))
-  text('feed', state.feed)
+  text('feed', [...state.comments.values(), ...state.feed])
 }
 
 const newest = times => times.filter(Boolean).sort().at(-1)
@@ -101,7 +102,7 @@ async function shell() {
 }
 
 async function openBoard(id) {
-  state.stop.splice(0).forEach(stop => stop())
+  leave()
   const [tags, fields, snapshot] = await Promise.all(
     [query('/tags'), query('/organizations/me/custom-fields'), query(`/boards/${id}/snapshot`)])
   const group = await query(`/boards/${id}/group-snapshot?include_self=false&include_done=false&per_board_task_limit=5`)
@@ -111,20 +112,29 @@ async function openBoard(id) {
   state.approvals = new Map(snapshot.approvals.map(one => [one.id, one]))
   state.agents = new Map(snapshot.agents.map(one => [one.id, one]))
   draw()
-  const hear = (path, name, change) => state.stop.push(follow(path, name, data => { change(data); draw() }))
-  hear(`/boards/${id}/tasks/stream?${since(newest(snapshot.tasks.map(task => task.updated_at)))}`, 'task', data => {
-    if (data.type === 'task.comment') state.feed.push(`comment: ${data.comment.message}`)
-    else if (data.task) state.tasks.set(data.task.id, { ...state.tasks.get(data.task.id), ...data.task })
-  })
-  hear(`/boards/${id}/approvals/stream?${since(newest(snapshot.approvals.map(one => one.created_at)))}`, 'approval',
-    data => { if (data.approval) state.approvals.set(data.approval.id, data.approval) })
-  hear(`/boards/${id}/memory/stream?is_chat=true&${since(newest(snapshot.chat_messages.map(one => one.created_at)))}`,
-    'memory', data => state.chat.set(data.memory.id, data.memory))
-  hear(`/agents/stream?board_id=${id}&since=null`, 'agent', data => {
-    if (data.agent) { state.agents.set(data.agent.id, data.agent); state.feed.push(`agent: ${data.agent.name}`) }
-  })
+  attend(null)
   return { tags, fields, snapshot, group }
 }
+
+// Streams run while the tab has the focus, and begin again at the newest that it knows.
+const leave = () => state.stop.splice(0).forEach(stop => stop())
+function attend(agentsSince = newest([...state.agents.values()].map(one => one.updated_at))) {
+  const id = state.board.id, times = (rows, ...keys) => newest([...rows.values()].flatMap(row => keys.map(key => row[key])))
+  const hear = (path, name, change) => state.stop.push(follow(path, name, data => { change(data); draw() }))
+  hear(`/boards/${id}/tasks/stream?${since(times(state.tasks, 'updated_at'))}`, 'task', data => {
+    if (data.type === 'task.comment') state.comments.set(data.comment.id, `comment: ${data.comment.message}`)
+    else if (data.task) state.tasks.set(data.task.id, { ...state.tasks.get(data.task.id), ...data.task })
+  })
+  hear(`/boards/${id}/approvals/stream?${since(times(state.approvals, 'created_at', 'resolved_at'))}`, 'approval',
+    data => { if (data.approval) state.approvals.set(data.approval.id, data.approval) })
+  hear(`/boards/${id}/memory/stream?is_chat=true&${since(times(state.chat, 'created_at'))}`, 'memory',
+    data => state.chat.set(data.memory.id, data.memory))
+  hear(`/agents/stream?board_id=${id}&${since(agentsSince)}`, 'agent', data => {
+    if (data.agent) { state.agents.set(data.agent.id, data.agent); state.feed.push(`agent: ${data.agent.name}`) }
+  })
+}
+addEventListener('blur', leave)
+addEventListener('focus', () => { if (state.board && !state.stop.length) attend() })
 
 async function drag(id, status) {
   const before = state.tasks.get(id)
@@ -150,6 +160,17 @@ async function say(content) {
   const entry = await send('POST', `/boards/${state.board.id}/memory`, { content, tags: ['chat'], source: 'Me' })
   state.chat.set(entry.id, entry)
   draw()
+}
+
+// The form of a gateway is saved when the server could reach it, all six keys together.
+async function saveGateway(draft, id) {
+  const asked = new URLSearchParams({ gateway_url: draft.url, gateway_disable_device_pairing: draft.disable_device_pairing,
+    gateway_allow_insecure_tls: draft.allow_insecure_tls, ...(draft.token ? { gateway_token: draft.token } : {}) })
+  const found = await get(`/gateways/status?${asked}`)
+  if (!found.connected) return { said: found.error }
+  const { name, url, token, disable_device_pairing, workspace_root, allow_insecure_tls } = draft
+  const body = { name, url, token: token || null, disable_device_pairing, workspace_root, allow_insecure_tls }
+  return { saved: await (id ? send('PATCH', `/gateways/${id}`, body) : send('POST', '/gateways', body)) }
 }
 
 // -- signing in -------------------------------------------------------------------------------------------------------

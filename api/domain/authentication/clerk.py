@@ -1,0 +1,79 @@
+"""Clerk's Backend API: who an account belongs to, when its tokens do not say, and its deletion."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+
+from api.domain import outside
+from api.domain.authentication.jwt import email_of, name_of
+from api.domain.errors import DomainError
+from api.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+#: How long Clerk has for a profile, and how long one account is not asked for again, in seconds.
+PROFILE_SECONDS, AGAIN_SECONDS = 5.0, 600.0
+_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """An account as Clerk knows it; `verified` is of its primary address."""
+
+    email: str | None
+    name: str | None
+    verified: bool
+
+
+class Clerk:
+    """Asks with the secret key of the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        base = settings.clerk_api_url.rstrip("/")
+        self._users = f"{base if base.endswith('/v1') else base + '/v1'}/users"
+        secret = settings.clerk_secret_key.get_secret_value().strip()
+        self._headers = {"Authorization": f"Bearer {secret}"} if secret else None
+        self._asked: dict[str, float] = {}
+
+    async def profile(self, subject: str) -> Profile | None:
+        """The profile; None when it cannot be had now, or was asked for within ten minutes. Never raises."""
+        moment = time.monotonic()
+        if self._headers is None or moment - self._asked.get(subject, float("-inf")) < AGAIN_SECONDS:
+            return None
+        if len(self._asked) >= _REMEMBERED:
+            self._asked.clear()
+        self._asked[subject] = moment
+        try:
+            answer = await self._ask("GET", subject, PROFILE_SECONDS)
+            found = json.loads(answer.body) if answer.status == 200 else None
+            if not isinstance(found, dict):
+                raise outside.failed(f"Clerk answered with status {answer.status}.")
+        except (DomainError, ValueError) as error:
+            log.warning("auth.profile.away", account=subject[-6:], error=str(error)[:200])
+            return None
+        return Profile(email_of(found), name_of(found), _verified(found))
+
+    async def delete(self, subject: str) -> None:
+        """Delete the account; one that is not there any more is done. Raises `UPSTREAM_FAILED`."""
+        answer = await self._ask("DELETE", subject, 10.0)
+        if answer.status != 404 and not 200 <= answer.status < 300:
+            raise outside.failed(f"Clerk answered with status {answer.status}.")
+
+    async def _ask(self, method: str, subject: str, seconds: float) -> outside.Answer:
+        return await outside.request(
+            method, f"{self._users}/{quote(subject, safe='')}", allow_private=True, limit=1 << 20, seconds=seconds,
+            headers=self._headers,
+        )  # fmt: skip
+
+
+def _verified(profile: dict[str, Any]) -> bool:
+    for entry in profile.get("email_addresses") or ():
+        if isinstance(entry, dict) and entry.get("id") == profile.get("primary_email_address_id"):
+            return isinstance(state := entry.get("verification"), dict) and state.get("status") == "verified"
+    return False
