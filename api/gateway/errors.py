@@ -20,6 +20,8 @@ class Kind(Enum):
     BUSY = ("busy", True)
     TIMEOUT = ("timeout", True)
     PROTOCOL = ("protocol", True)
+    #: It was taken, and is not there.
+    LOST = ("lost", True)
     REJECTED = ("rejected", False)
 
     @property

@@ -104,7 +104,9 @@ class GatewayStatus:
     """A row of `gateway_links`."""
 
     state: str = strawberry.field(description="connecting, connected or failed.")
-    error: str | None = strawberry.field(description="Why it failed, and what to do about it.")
+    error: str | None = strawberry.field(
+        description="Why it failed, or what is wrong although it is connected, and what to do."
+    )
     error_code: str | None = strawberry.field(description="The code of the error.")
     version: str | None = strawberry.field(description="The gateway's version, as it told it last.")
     protocol: int | None = strawberry.field(description="The protocol that is spoken.")

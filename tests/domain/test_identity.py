@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from uuid import UUID, uuid4
@@ -144,6 +145,27 @@ def test_what_a_token_does_not_say_is_asked_of_clerk_once(provider: World) -> No
     assert told["name"] == "Mute"
     asked = [path for path, _, _ in CLERK.requests]
     assert asked == (["/v1/users/bare", "/v1/users/mute"] if clerk else []), "one try, not again for ten minutes"
+
+
+@pytest.mark.parametrize("provider", ["clerk"], indirect=True)
+def test_an_address_that_clerk_has_verified_opens_its_invite_however_many_requests_come_first(provider: World) -> None:
+    owner = signed(sub="owner", email="owner@x.io")
+    home = provider.ok("GET", "/organizations/me", owner)["id"]
+    for name in ("sure", "unsure"):
+        provider.ok("POST", "/organizations/me/invites", owner, json={"invited_email": f"{name}@x.io"})
+    CLERK.answers = {}
+    for name, state in (("sure", "verified"), ("unsure", "unverified")):
+        address = {"id": "e", "email_address": f"{name}@x.io", "verification": {"status": state}}
+        profile = {"username": name, "primary_email_address_id": "e", "email_addresses": [address, None]}
+        body = json.dumps(profile).encode()
+        CLERK.answers[f"/v1/users/{name}"] = lambda _, body=body: (time.sleep(0.3), (200, body))[1]  # type: ignore[misc]
+        token = signed(sub=name, email=None, name=None)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _, token=token: provider.ok("GET", "/users/me", token), range(4)))
+        joined = provider.ok("GET", "/organizations/me/list", token)
+        assert (home in [one["id"] for one in joined]) is (name == "sure") and len(joined) == 1
+    CLERK.answers["/v1/users/odd"] = (200, b'{"email_addresses": [null]}')
+    assert status(provider, signed(sub="odd", email=None, name=None)) == 200
 
 
 @pytest.mark.acceptance("organizations-and-users.24")

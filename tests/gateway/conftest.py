@@ -43,6 +43,13 @@ class Home:
         self.registered = world.ok("POST", "/gateways", json=draft)
         self.id: str = self.registered["id"]
 
+    @classmethod
+    def known(cls, world: World, gateway: Gateway, registered: dict[str, Any]) -> Home:
+        """One that is registered already."""
+        found = cls.__new__(cls)
+        found.world, found.gateway, found.registered, found.id = world, gateway, registered, registered["id"]
+        return found
+
     def settled(self, seconds: float = 90) -> list[Any]:
         """Wait until no lifecycle is open; their rows."""
 
@@ -97,11 +104,7 @@ class Home:
 def home(world: World, openclaw: Gateway) -> Home:
     """The module's server, registered on the gateway once."""
     rows = world.ok("GET", "/gateways")["items"]
-    if rows:
-        found = Home.__new__(Home)
-        found.world, found.gateway, found.registered, found.id = world, openclaw, rows[0], rows[0]["id"]
-        return found
-    return Home(world, openclaw)
+    return Home.known(world, openclaw, rows[0]) if rows else Home(world, openclaw)
 
 
 def tool_call(name: str, **arguments: Any) -> list[tuple[dict[str, Any], str | None]]:

@@ -129,9 +129,11 @@ def test_an_assigned_task_is_worked_on_by_a_real_turn(home: Home) -> None:
 
     home.gateway.model.answer = answer
     steps = (
-        "subscription($board: ID!) { taskEvents(boardId: $board) { kind task { status assignee { displayName } } } }"
+        "subscription($board: ID!, $after: Cursor) { taskEvents(boardId: $board, after: $after) "
+        "{ kind task { status assignee { displayName } } } }"
     )
-    with Following(world, steps, board["id"]) as stream:
+    now = world.gql("query($id: ID!) { board(id: $id) { eventCursor } }", id=board["id"])["board"]["eventCursor"]
+    with Following(world, steps, board["id"], now) as stream:
         started = time.monotonic()
         world.gql(
             "mutation($i: UpdateTaskInput!) { updateTask(input: $i) { task { id } } }",

@@ -30,9 +30,7 @@ def test_ten_agents_are_made_over_one_connection(
     proxy = FaultProxy(openclaw.url)
     try:
         draft = {"name": "Ten", "url": proxy.url, "token": TOKEN, "workspace_root": str(openclaw.workspaces)}
-        home = Home.__new__(Home)
-        home.world, home.gateway, home.registered = world, openclaw, world.ok("POST", "/gateways", json=draft)
-        home.id = home.registered["id"]
+        home = Home.known(world, openclaw, world.ok("POST", "/gateways", json=draft))
         home.settled()
         board = world.board(gateway_id=home.id, max_agents=AGENTS)
         connections = proxy.accepted
@@ -74,7 +72,7 @@ class PerCall:
                 continue
             self.handshakes += 1
             try:
-                return await opened.call(method, params, seconds=seconds)
+                return await opened.call(method, params, seconds=max(seconds, 120))
             finally:
                 await opened.close()
         raise AssertionError

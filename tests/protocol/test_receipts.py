@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from api.domain.gateways import receipts
+from api.domain.gateways import delivery, receipts
 from tests.gateway.conftest import wait_for
 from tests.protocol.conftest import Place
 from tests.support.fake_gateway import Refusal
@@ -77,6 +78,65 @@ def test_what_comes_at_the_last_moment_is_not_sent_again(home: Place, team: dict
     assert len(late) == 1 and times(home, session, "last moment") == 1
 
 
+def test_what_the_gateway_puts_together_has_arrived(home: Place, team: dict[str, Any]) -> None:
+    session = home.session(team["worker"])
+
+    def together(params: dict[str, Any]) -> Any:
+        text = f"[Queued messages while agent was busy]\n\n---\nQueued #1 (from gateway-client)\n{params['message']}"
+        home.fake._on_chat_send({**params, "message": text})
+        home.fake.messages[session][-1]["idempotencyKey"] = f"followup-collect:s:{params['idempotencyKey']}"
+        return {"runId": params["idempotencyKey"], "status": "started"}
+
+    home.fake.instead["chat.send"] = together
+    for number in range(2):
+        tell(home, team, f"together {number}")
+    home.settled()
+    assert [times(home, session, f"together {number}") for number in range(2)] == [1, 1]
+
+
+def test_what_never_shows_is_put_aside_and_holds_up_nothing_for_ever(
+    home: Place, team: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(delivery, "LONGEST", 0.1)
+
+    def hide(params: dict[str, Any]) -> Any:
+        if "never shows" in params["message"]:
+            return {"runId": params["idempotencyKey"], "status": "started"}
+        return home.fake._on_chat_send(params)
+
+    home.fake.instead["chat.send"] = hide
+    tell(home, team, "it never shows")
+    tell(home, team, "it does")
+    home.settled(failed=True, seconds=60)
+    assert states(home, "never shows") == ["failed"] and times(home, home.session(team["worker"]), "it does") == 1
+    failed = "{ failedJobs { nodes { error } } }"
+    assert "lost" in home.world.gql(failed)["failedJobs"]["nodes"][0]["error"]
+    home.world.sql("DELETE FROM jobs WHERE state = 'failed'")
+
+
+def test_an_agent_that_moves_takes_its_message_along(home: Place, team: dict[str, Any]) -> None:
+    session, held = home.session(team["worker"]), []
+
+    def hold(params: dict[str, Any]) -> Any:
+        if "moves along" in params["message"] and not held:
+            held.append(params)
+            return {"runId": params["idempotencyKey"], "status": "started"}
+        return home.fake._on_chat_send(params)
+
+    home.fake.instead["chat.send"] = hold
+    home.fake.turning.add(session)
+    tell(home, team, "moves along")
+    wait_for(lambda: held, 10)
+    there = f"agent:{home.key(team['worker'])}:elsewhere"
+    worker = UUID(team["worker"])
+    home.world.sql("UPDATE agents SET openclaw_session_id = $1 WHERE id = $2", there, worker)
+    home.settled(seconds=30)
+    assert [one["runId"] for one in home.fake.params("chat.abort")][-1] == held[0]["idempotencyKey"]
+    assert times(home, there, "moves along") == 1 and times(home, session, "moves along") == 0
+    home.world.sql("UPDATE agents SET openclaw_session_id = $1 WHERE id = $2", session, worker)
+
+
 def test_a_history_that_cannot_be_read_now_is_read_again(home: Place, team: dict[str, Any]) -> None:
     refusals = iter(range(3))
 
@@ -124,10 +184,14 @@ def test_an_agent_whose_turn_was_ended_before_it_began_is_woken(home: Place, tea
     home.world.sql("UPDATE agents SET checkin_deadline_at = NULL")
     before = times(home, session, "Hello Worker")
     home.fake.event("chat", runId="r1", sessionKey=session, state="error", errorMessage="Error: the model is away")
+    tell(home, team, "after the first error")
+    home.settled()
+    assert times(home, session, "Hello Worker") == before, "a model that fails is no reason"
     home.fake.event("chat", runId="r2", sessionKey=session, state="error",
                     errorMessage="Error: prepared model runtime plugin generation was superseded for /x")  # fmt: skip
     wait_for(lambda: times(home, session, "Hello Worker") == before + 1, 10)
     # It is being woken already.
     home.fake.event("chat", runId="r3", sessionKey=session, state="error", errorMessage="superseded")
+    tell(home, team, "after the last error")
     home.settled()
     assert times(home, session, "Hello Worker") == before + 1

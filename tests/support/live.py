@@ -106,8 +106,8 @@ async def over_rest(
 class Following:
     """A subscription over a WebSocket, read in a thread; `next` gives what comes."""
 
-    def __init__(self, world: World, document: str, board: str = "") -> None:
-        self.world, self.document, self.board = world, document, board
+    def __init__(self, world: World, document: str, board: str = "", after: str | None = None) -> None:
+        self.world, self.document, self.board, self.after = world, document, board, after
         self.found: queue.Queue[Any] = queue.Queue()
         self._loop = asyncio.new_event_loop()
 
@@ -122,7 +122,7 @@ class Following:
 
     async def _read(self) -> None:
         try:
-            async for event in over_websocket(self.world, self.board, None, document=self.document):
+            async for event in over_websocket(self.world, self.board, self.after, document=self.document):
                 self.found.put(event)
         except StreamEnded as ended:
             self.found.put(ended)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ import structlog
 
 from api.domain import outside
 from api.domain.authentication.jwt import email_of, name_of
-from api.domain.errors import DomainError
 from api.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -39,25 +39,33 @@ class Clerk:
         self._users = f"{base if base.endswith('/v1') else base + '/v1'}/users"
         secret = settings.clerk_secret_key.get_secret_value().strip()
         self._headers = {"Authorization": f"Bearer {secret}"} if secret else None
-        self._asked: dict[str, float] = {}
+        #: Of each account, when it was asked for and the answer, which all its requests share.
+        self._asked: dict[str, tuple[float, asyncio.Task[Profile | None]]] = {}
 
     async def profile(self, subject: str) -> Profile | None:
-        """The profile; None when it cannot be had now, or was asked for within ten minutes. Never raises."""
+        """The profile, asked for once in ten minutes; None when it could not be had. Never raises."""
         moment = time.monotonic()
-        if self._headers is None or moment - self._asked.get(subject, float("-inf")) < AGAIN_SECONDS:
+        asked = self._asked.get(subject)
+        if asked is None or moment - asked[0] > AGAIN_SECONDS:
+            if len(self._asked) >= _REMEMBERED:
+                self._asked.clear()
+            asked = self._asked[subject] = (moment, asyncio.create_task(self._profile(subject)))
+        # A request that ends early takes the answer from nobody.
+        return await asyncio.shield(asked[1])
+
+    async def _profile(self, subject: str) -> Profile | None:
+        if self._headers is None:
             return None
-        if len(self._asked) >= _REMEMBERED:
-            self._asked.clear()
-        self._asked[subject] = moment
         try:
             answer = await self._ask("GET", subject, PROFILE_SECONDS)
-            found = json.loads(answer.body) if answer.status == 200 else None
-            if not isinstance(found, dict):
+            if answer.status != 200:
                 raise outside.failed(f"Clerk answered with status {answer.status}.")
-        except (DomainError, ValueError) as error:
+            found = json.loads(answer.body)
+            return Profile(email_of(found), name_of(found), _verified(found))
+        except Exception as error:
+            # Whatever it was, signing in goes on without it.
             log.warning("auth.profile.away", account=subject[-6:], error=str(error)[:200])
             return None
-        return Profile(email_of(found), name_of(found), _verified(found))
 
     async def delete(self, subject: str) -> None:
         """Delete the account; one that is not there any more is done. Raises `UPSTREAM_FAILED`."""

@@ -51,6 +51,11 @@ async def wake_again(services: Services, clock: Any = None) -> int:
     return len(agents)
 
 
+def is_lost(failure: str | None) -> bool:
+    """Whether a turn ended because the gateway's configuration changed; its words are all that tells."""
+    return failure is not None and "superseded" in failure
+
+
 async def turn_was_lost(services: Services, gateway_id: UUID, session_key: str) -> None:
     """Wake an agent whose turn its gateway has ended before it began; its message is in the history, and unread.
 
@@ -61,7 +66,7 @@ async def turn_was_lost(services: Services, gateway_id: UUID, session_key: str) 
         agent: Agent | None = await ctx.one(
             select(Agent).where(
                 Agent.gateway_id == gateway_id, Agent.openclaw_session_id == session_key, ~_UNDER_WAY.exists(),
-                Agent.checkin_deadline_at.is_(None),
+                or_(Agent.checkin_deadline_at.is_(None), Agent.last_seen_at >= Agent.last_wake_sent_at),
                 ~select(Job.id).where(
                     Job.agent_id == Agent.id, Job.kind == "message", Job.state == "waiting").exists(),
             ).with_for_update(key_share=True)

@@ -17,7 +17,7 @@ from api.domain.agents.lifecycle import key_of
 from api.domain.agents.tables import Agent
 from api.domain.boards.tables import Board, Gateway
 from api.domain.context import Context
-from api.domain.gateways import lifecycle, receipts, sync
+from api.domain.gateways import checkin, lifecycle, receipts, sync
 from api.domain.gateways.failures import CODES
 from api.domain.gateways.workspaces import main_session
 from api.domain.jobs import Job
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 #: What a failed attempt counts, by its kind, and with how much a job is put aside: five refusals, or many hours of a
 #: gateway that answers and cannot. Its absence counts nothing.
-WEIGHTS = {Kind.UNREACHABLE: 0, Kind.BUSY: 1, Kind.TIMEOUT: 4, Kind.PROTOCOL: 4}
+WEIGHTS = {Kind.UNREACHABLE: 0, Kind.BUSY: 1, Kind.TIMEOUT: 4, Kind.PROTOCOL: 4, Kind.LOST: 10}
 REFUSED, PUT_ASIDE = 20, 100
 LONGEST = 60.0
 
@@ -69,20 +69,34 @@ async def message(link: Link, connection: Connection, job: Job) -> None:
         return
     if agent.gateway_id != link.gateway_id:
         raise GatewayError(Kind.UNREACHABLE, "The agent has moved to another gateway.", sent=False)
-    lost = int((job.data or {}).get("lost", 0))
+    data = job.data or {}
+    lost = int(data.get("lost", 0))
     keys = [str(job.id), *(key_for(job.id, f"again-{number}") for number in range(lost))]
-    checks = connection.dialect.keeps_keys
-    session = session_of(agent)
-    if checks and job.attempts > 1 and (await receipts.in_session(connection, session, keys, limit=receipts.ALL))[0]:
+    checks, sent = connection.dialect.keeps_keys, receipts.Sent(session_of(agent), keys, job.text)
+    seen_before = job.attempts > 1 or "retried" in data
+    if checks and seen_before and (await receipts.in_session(connection, sent, limit=receipts.ALL))[0]:
         return
-    with link.receipts.watch(session) as watch:
+
+    async def wanted() -> bool:
+        """Whether the agent is still there, in the same place."""
+        place = (await ctx.rows(select(Agent.gateway_id, Agent.openclaw_session_id).where(Agent.id == agent.id))) or [
+            (None, None)
+        ]
+        await ctx.end_moment()
+        return tuple(place[0]) == (agent.gateway_id, agent.openclaw_session_id)
+
+    with link.receipts.watch(sent.session) as watch:
         await _send(link, connection, agent, job, keys[-1])
-        link.sent(session)
+        link.sent(sent.session)
         if job.reason in ANSWERED:
             await _note(link, job, sent=True)
-        if checks and not await receipts.arrived(connection, watch, session, keys):
+        if checks and not await receipts.arrived(connection, watch, sent, wanted):
+            if not await wanted():
+                raise GatewayError(Kind.UNREACHABLE, "The agent has moved.")
             await _note(link, job, lost=lost + 1)
-            raise GatewayError(Kind.BUSY, "The gateway took the message and lost it before its turn began.")
+            raise GatewayError(Kind.LOST, "The gateway took the message and lost it before its turn began.")
+    if checkin.is_lost(watch.failed.get(keys[-1])):
+        await checkin.turn_was_lost(link.services, link.gateway_id, sent.session)
 
 
 async def _note(link: Link, job: Job, **what: Any) -> None:
@@ -90,7 +104,7 @@ async def _note(link: Link, job: Job, **what: Any) -> None:
     ctx = Context(link.services, actor=SYSTEM)
     async with ctx.write():
         row: Job | None = await ctx.one(select(Job).where(Job.id == job.id).with_for_update())
-        if row is not None:
+        if row is not None and row.state == "running" and row.attempts == job.attempts:
             row.data = {**(row.data or {}), **what}
     link.services.hub.wake()
 

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-async def enter(links: Links, gateway_id: UUID, target: Target) -> Connection:
-    """Connect with the gateway's token, else with our device's; keep the one that the gateway issues.
-
-    Raises `GatewayError`, of the gateway's token.
+async def enter(links: Links, gateway_id: UUID, target: Target) -> tuple[Connection, GatewayError | None]:
+    """Connect with the gateway's token, else with our device's, and then why not with the first; keep the one that the
+    gateway issues. Raises `GatewayError`, of the gateway's token.
     """
+    refused: GatewayError | None = None
     kept = await _kept(links.services, gateway_id, target.url)
     try:
         opened = await links.check(target)
@@ -41,6 +41,7 @@ async def enter(links: Links, gateway_id: UUID, target: Target) -> Connection:
             opened = await links.check(replace(target, token="", device_token=kept))
         except GatewayError:
             raise error from None
+        refused = error
         log.warning("gateway.token_refused", gateway=str(gateway_id), entered="with the device's token")
     issued = opened.hello.auth.deviceToken
     if issued and issued != kept:
@@ -49,7 +50,7 @@ async def enter(links: Links, gateway_id: UUID, target: Target) -> Connection:
         except BaseException:
             await opened.close()
             raise
-    return opened
+    return opened, refused
 
 
 async def _kept(services: Services, gateway_id: UUID, url: str) -> str:

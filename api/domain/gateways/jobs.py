@@ -63,7 +63,8 @@ async def retry(ctx: Context, job_id: UUID) -> Job:
         if job.state != "failed":
             raise Conflict(f"The job is {job.state}; only one that was given up can be tried again.")
         job.state, job.run_after, job.finished_at, job.attempts = "waiting", None, None, 0
-        job.data = {name: value for name, value in (job.data or {}).items() if name not in ("refused", "error", "code")}
+        kept = {name: value for name, value in (job.data or {}).items() if name not in ("refused", "error", "code")}
+        job.data = {**kept, "retried": True}
         ctx.emit(
             "job.retried", subject_id=job.id, board_id=job.board_id, organization_id=await organization_of(ctx, job)
         )

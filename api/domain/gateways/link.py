@@ -153,7 +153,7 @@ class Link:
     async def _run(self) -> None:
         pause = FIRST_PAUSE
         while True:
-            lasted = 0.0
+            lasted, was_open = 0.0, False
             try:
                 async with self.services.database.statements() as connection:
                     await connection.execute(_RESUME, {"gateway": self.gateway_id, "me": self.links.me})
@@ -163,7 +163,7 @@ class Link:
                     await self._serve(opened)
                 finally:
                     await self._end(opened)
-                lasted, error = time.monotonic() - began, opened.reason
+                lasted, error, was_open = time.monotonic() - began, opened.reason, True
             except GatewayError as failure:
                 error = failure
             except Exception as failure:
@@ -175,7 +175,8 @@ class Link:
             await self._note(error)
             if lasted >= STEADY_SECONDS:
                 pause = FIRST_PAUSE
-            seconds = pause if error.transient or lasted >= STEADY_SECONDS else LONGEST_PAUSE
+            # What ended an open connection may not refuse the next one: a token may have changed.
+            seconds = pause if error.transient or was_open else LONGEST_PAUSE
             await asyncio.sleep(max(seconds * random.uniform(0.8, 1.2), error.retry_after or 0.0))  # noqa: S311
             pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -196,15 +197,17 @@ class Link:
         from api.gateway.identity import DamagedIdentity
 
         try:
-            opened = await device_tokens.enter(self.links, self.gateway_id, self.target)
+            _ = self.links.identity
         except (DamagedIdentity, OSError) as error:
             raise GatewayError(Kind.AUTH, f"The device identity cannot be used: {error}", sent=False) from None
+        opened, refused = await device_tokens.enter(self.links, self.gateway_id, self.target)
         try:
             versions.check(await versions.of(opened), self.services.settings.gateway_min_version)
             async with self.services.database.statements() as connection:
                 await connection.execute(
                     update(GatewayLink).where(GatewayLink.gateway_id == self.gateway_id).values(
-                        state="connected", error=None, error_code=None, version=opened.hello.server.version,
+                        state="connected", error=refused and str(refused),
+                        error_code=refused and CODES[refused.kind].name, version=opened.hello.server.version,
                         protocol=opened.hello.protocol, connected_at=text("now() AT TIME ZONE 'UTC'"),
                         handshakes=GatewayLink.handshakes + 1, updated_at=text("now() AT TIME ZONE 'UTC'"))
                 )  # fmt: skip
@@ -323,13 +326,19 @@ class Link:
             self.receipts.note(event)
             if not isinstance(event, Event) or not isinstance(payload := event.payload, dict):
                 continue
-            session_key = str(payload.get("sessionKey") or "")
-            with contextlib.suppress(Exception):
+            session_key, failure = str(payload.get("sessionKey") or ""), payload.get("errorMessage")
+            try:
                 if event.event == "agent" and payload.get("stream") == "lifecycle":
                     await self._alive(session_key)
-                # Its words are all that tells this from a model that fails.
-                elif payload.get("state") == "error" and "superseded" in str(payload.get("errorMessage")):
+                # A message that waits for its receipt is sent again, or its job looks after the agent.
+                elif (
+                    payload.get("state") == "error"
+                    and session_key not in self._unconfirmed
+                    and checkin.is_lost(failure)
+                ):
                     await checkin.turn_was_lost(self.services, self.gateway_id, session_key)
+            except Exception as error:
+                log.warning("gateway.event_not_noted", gateway=str(self.gateway_id), error=type(error).__name__)
 
     async def _alive(self, session_key: str) -> None:
         async with self.services.database.statements() as connection:
