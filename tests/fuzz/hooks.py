@@ -44,7 +44,7 @@ def map_body(context, body):
                 body[name] = f"https://github.com/owner/r{random.randrange(9)}"
             if name == "invited_email" and random.random() < 0.8:
                 body[name] = f"f{random.randrange(10**9)}@example.org"
-            if name == "url" and (context.operation.method.lower() == "patch" or random.random() < 0.8):
+            if name == "url" and isinstance(body[name], str) and body[name].startswith("ws"):
                 body[name] = KNOWN["gateway_url"][0]
             if name in ("tag_ids", "depends_on_task_ids", "assigned_agent_id", "custom_field_values", "task_ids",
                         "task_id", "agent_id", "validation_regex") and random.random() < 0.8:  # fmt: skip
