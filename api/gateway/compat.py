@@ -46,8 +46,6 @@ class Dialect:
     suppresses_commands: bool
     #: Whether a session's history shows the idempotency key of each message.
     keeps_keys: bool
-    #: Whether the control-UI mode replaces pairing.
-    control_ui: bool
 
     def heartbeat(self, config: Mapping[str, Any] | None) -> dict[str, Any]:
         """The heartbeat block of an agent."""
@@ -102,13 +100,11 @@ DIALECTS = {
     3: Dialect(
         protocol=3, files=_CORE | {"TOOLS.md", "HEARTBEAT.md"}, heartbeat_keys=None, heartbeat_target="last",
         visibility="heartbeat", agents_by_id=False, deletes_files=True, suppresses_commands=False, keeps_keys=False,
-        control_ui=True,
     ),
     4: Dialect(
         protocol=4, files=_CORE, heartbeat_keys=frozenset({"every", "target", "prompt", "model", "activeHours"}),
         heartbeat_target="none", visibility="heartbeatVisibility", agents_by_id=True, deletes_files=False,
         suppresses_commands=True, keeps_keys=True,
-        control_ui=False,
     ),
 }  # fmt: skip
 

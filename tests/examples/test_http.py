@@ -188,13 +188,18 @@ def test_logs_are_json_lines_and_slow_requests_stand_out(tmp_path: Path) -> None
         assert wrong.returncode != 0 and name in wrong.stderr
 
 
-@pytest.mark.acceptance("configuration.8")
-def test_shared_rate_limits_want_an_address(tmp_path: Path) -> None:
+@pytest.mark.acceptance("configuration.8", "http-conventions.15")
+def test_shared_rate_limits_want_an_address_and_need_nobody_there(tmp_path: Path) -> None:
     port = str(free_port())
     wrong = run(tmp_path, "serve", "--port", port, RATE_LIMIT_BACKEND="redis", RQ_REDIS_URL=" ")
     assert wrong.returncode != 0 and "RATE_LIMIT_REDIS_URL" in wrong.stderr
-    with serving(tmp_path, RATE_LIMIT_BACKEND="redis", RQ_REDIS_URL="redis://:pw@127.0.0.1:1/0") as (_, url):
-        assert httpx.get(f"{url}/healthz").status_code == 200
+    shared = {"RATE_LIMIT_BACKEND": "redis", "RQ_REDIS_URL": "redis://:hidden-word@127.0.0.1:1/0"}
+    with serving(tmp_path, **shared) as (process, url):
+        # The limits are kept in the database, for all processes.
+        wrong_token = {"X-Agent-Token": "wrong"}
+        answers = [httpx.get(f"{url}/api/v1/agent/healthz", headers=wrong_token).status_code for _ in range(22)]
+        assert answers == [401] * 20 + [429] * 2
+        assert "hidden-word" not in stop(process)[2]
 
 
 @pytest.mark.acceptance("configuration.4", "auth-and-access.1")

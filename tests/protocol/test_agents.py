@@ -139,6 +139,17 @@ def test_a_soul_is_a_text_and_nothing_in_it_is_evaluated(home: Place) -> None:
     assert home.token(agent) not in home.fake.files[home.key(agent)]["SOUL.md"]
 
 
+@pytest.mark.acceptance("provisioning-and-templates.12")
+def test_a_role_alone_chooses_no_soul(home: Place) -> None:
+    board = home.world.board(gateway_id=home.id, max_agents=5)
+    plain = home.agent(board, "Plain")
+    draft = {"name": "Auditor", "board_id": board["id"], "identity_profile": {"role": "Security Auditor"}}
+    auditor = home.world.ok("POST", "/agents", json=draft)["id"]
+    home.settled()
+    usual = home.fake.files[home.key(plain)]["SOUL.md"]
+    assert usual and home.fake.files[home.key(auditor)]["SOUL.md"].replace("Auditor", "Plain") == usual
+
+
 @pytest.mark.acceptance("provisioning-and-templates.2", "provisioning-and-templates.3", "gateways-and-sessions.11")
 def test_what_is_the_agent_s_own_is_kept_until_it_is_to_be_overwritten(home: Place) -> None:
     agent = home.agent(home.world.board(gateway_id=home.id), "Own")

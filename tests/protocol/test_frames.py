@@ -55,6 +55,15 @@ async def test_the_connect_frame_carries_token_role_scopes_and_device(fake: Fake
     assert not any("tok&1" in json.dumps(headers) for headers in fake.headers)
 
 
+@pytest.mark.acceptance("gateway-rpc-client.3")
+async def test_without_pairing_the_device_is_shown_all_the_same(fake: FakeGateway, identity: DeviceIdentity) -> None:
+    await (await Connection.open(Target(fake.url, "tok", disable_device_pairing=True), identity)).close()
+    (connect,) = fake.connects
+    assert (connect["client"]["id"], connect["client"]["mode"]) == ("gateway-client", "backend")
+    assert connect["device"]["id"] == identity.device_id
+    assert "origin" not in {name.lower() for name in fake.headers[0]}, "with one, current gateways grant no scope"
+
+
 @pytest.mark.acceptance("gateway-rpc-client.5", "gateway-rpc-client.6")
 async def test_the_device_signs_the_challenge(fake: FakeGateway, identity: DeviceIdentity) -> None:
     await (await Connection.open(Target(fake.url, "tok"), identity)).close()

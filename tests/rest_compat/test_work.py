@@ -25,6 +25,23 @@ def move(world: World, board: dict[str, Any], task: dict[str, Any], bot: Bot, **
     return world.ok("PATCH", f"/agent/boards/{board['id']}/tasks/{task['id']}", bot.token, json=fields)
 
 
+@pytest.mark.acceptance("tasks.10")
+def test_who_begins_a_task_is_told_once_and_presence_is_not_made_up(world: World) -> None:
+    board, lead, worker = world.team()
+    task, own = world.task(board), world.task(board)
+    seen = "SELECT last_seen_at FROM agents WHERE id = $1"
+    world.sql("UPDATE agents SET last_seen_at = NULL WHERE id = $1", UUID(worker.id))
+    move(world, board, task, lead, assigned_agent_id=worker.id, status="in_progress")
+    assert world.sql(seen, UUID(worker.id))[0]["last_seen_at"] is None, "it has been told, and was not seen"
+    assert inbox(world, worker) == ["TASK ASSIGNED"]
+    move(world, board, own, worker, status="in_progress")
+    assert inbox(world, worker) == ["TASK ASSIGNED"], "nobody is told what it does itself"
+    kinds = [row["event_type"] for row in world.sql("SELECT event_type FROM activity_events")]
+    assert "task.assignee_woken" not in kinds
+    for begun in (task, own):
+        move(world, board, begun, worker, status="done")
+
+
 @pytest.mark.acceptance("tasks.6", "tasks.9")
 def test_a_task_s_way_tells_those_it_concerns(world: World) -> None:
     board, lead, worker = world.team()
