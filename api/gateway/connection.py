@@ -59,6 +59,8 @@ class Connection:
         self._followers: set[asyncio.Queue[Event | Gap]] = set()
         self._last_seq: int | None = None
         self._heard = time.monotonic()
+        #: How far the gateway's clock is ahead of ours, in seconds; as late as its word took to come.
+        self.ahead = 0.0
         self._challenge: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self.hello: Hello
         self.dialect: compat.Dialect
@@ -240,6 +242,9 @@ class Connection:
                         raise
                     continue
                 if isinstance(frame, Event):
+                    if frame.event in ("connect.challenge", "tick") and isinstance(frame.payload, dict):
+                        moment = frame.payload.get("ts")
+                        self.ahead = moment / 1000 - time.time() if isinstance(moment, int | float) else self.ahead
                     if frame.event == "connect.challenge" and not self._challenge.done():
                         self._challenge.set_result(frame.payload if isinstance(frame.payload, dict) else {})
                     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 from uuid import UUID
 
@@ -92,6 +93,21 @@ def test_what_the_gateway_puts_together_has_arrived(home: Place, team: dict[str,
         tell(home, team, f"together {number}")
     home.settled()
     assert [times(home, session, f"together {number}") for number in range(2)] == [1, 1]
+    # The same words again are not the same message, although a connection broke before they were sent.
+    breaks = iter(range(1))
+
+    def cut(params: dict[str, Any]) -> Any:
+        if next(breaks, None) is not None:
+            home.fake.close(1012, "service restart")
+            raise Refusal("too late")
+        return home.fake._on_sessions_patch(params)
+
+    time.sleep(receipts.IDLE_SECONDS + 1)
+    home.fake.instead["sessions.patch"] = cut
+    tell(home, team, "together 1")
+    home.settled(seconds=30)
+    attempts = home.world.sql("SELECT attempts FROM jobs WHERE text LIKE '%together 1%' ORDER BY seq")
+    assert [row["attempts"] for row in attempts] == [1, 2] and times(home, session, "together 1") == 2
 
 
 def test_what_never_shows_is_put_aside_and_holds_up_nothing_for_ever(

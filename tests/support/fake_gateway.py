@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -52,6 +53,7 @@ class FakeGateway:
         self.instead: dict[str, Callable[[dict[str, Any]], Any]] = {}
         #: Called with every frame that is to be sent; what it returns is sent.
         self.through: Callable[[str], list[str]] = lambda text: [text]
+        self._began = time.monotonic()
         self._open: set[ServerConnection] = set()
         self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
@@ -92,6 +94,10 @@ class FakeGateway:
         for client in list(self._open):
             asyncio.run_coroutine_threadsafe(client.close(code, reason), self._loop)
 
+    def clock(self) -> int:
+        """Its own time, years behind ours."""
+        return 1700000000000 + int((time.monotonic() - self._began) * 1000)
+
     def event(self, name: str, **payload: Any) -> None:
         """Send an event to every connection."""
         frame = {"type": "event", "event": name, "payload": payload}
@@ -104,7 +110,7 @@ class FakeGateway:
         try:
             if self.challenge:
                 await self._send(client, {"type": "event", "event": "connect.challenge",
-                                          "payload": {"nonce": "n", "ts": 1700000000000}})  # fmt: skip
+                                          "payload": {"nonce": "n", "ts": self.clock()}})  # fmt: skip
             async for text in client:
                 frame = json.loads(text)
                 answer: dict[str, Any] = {"type": "res", "id": frame["id"]}
@@ -241,7 +247,7 @@ class FakeGateway:
         key = f"{params['idempotencyKey']}:user"
         if key not in {one["idempotencyKey"] for one in said}:
             said.append({"role": "user", "content": params["message"], "idempotencyKey": key,
-                         "__openclaw": {"seq": len(said)}})  # fmt: skip
+                         "timestamp": self.clock(), "__openclaw": {"seq": len(said)}})  # fmt: skip
         return {"runId": params["idempotencyKey"], "status": "started"}
 
     def _on_chat_history(self, params: dict[str, Any]) -> Any:

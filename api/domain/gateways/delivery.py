@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
@@ -36,6 +36,8 @@ log = structlog.get_logger(__name__)
 WEIGHTS = {Kind.UNREACHABLE: 0, Kind.BUSY: 1, Kind.TIMEOUT: 4, Kind.PROTOCOL: 4, Kind.LOST: 10}
 REFUSED, PUT_ASIDE = 20, 100
 LONGEST = 60.0
+#: How far two of our own clocks may be apart, in seconds.
+CLOCKS = 1.0
 
 #: What is written in the activity when a message has reached its agent and when it was given up, by the job's reason.
 REACHED, FAILED = (
@@ -72,8 +74,10 @@ async def message(link: Link, connection: Connection, job: Job) -> None:
     data = job.data or {}
     lost = int(data.get("lost", 0))
     keys = [str(job.id), *(key_for(job.id, f"again-{number}") for number in range(lost))]
-    checks, sent = connection.dialect.keeps_keys, receipts.Sent(session_of(agent), keys, job.text)
-    seen_before = job.attempts > 1 or "retried" in data
+    checks, seen_before = connection.dialect.keeps_keys, job.attempts > 1 or "retried" in data
+    # The same words may have been said before.
+    earliest = job.created_at.replace(tzinfo=UTC).timestamp() - CLOCKS if seen_before else time.time()
+    sent = receipts.Sent(session_of(agent), keys, job.text, earliest + connection.ahead)
     if checks and seen_before and (await receipts.in_session(connection, sent, limit=receipts.ALL))[0]:
         return
 

@@ -34,11 +34,13 @@ _TOGETHER = "followup-collect:"
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message by the keys under which it was sent, the last one now."""
+    """A message by the keys under which it was sent, the last one now; `since` is a moment of the gateway's clock, in
+    seconds, before which it was not there."""
 
     session: str
     keys: Sequence[str]
     text: str
+    since: float
 
     def is_in(self, messages: Iterable[Any]) -> bool:
         """Whether it is among entries of a history."""
@@ -47,7 +49,11 @@ class Sent:
             isinstance(one, Mapping)
             and (
                 (key := str(one.get("idempotencyKey"))) in wanted
-                or (key.startswith(_TOGETHER) and words in str(one.get("content")))
+                or (
+                    key.startswith(_TOGETHER)
+                    and float(one.get("timestamp") or 0) / 1000 >= self.since
+                    and words in str(one.get("content"))
+                )
             )
             for one in messages
         )
