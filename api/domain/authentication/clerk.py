@@ -12,7 +12,7 @@ from urllib.parse import quote
 import structlog
 
 from api.domain import outside
-from api.domain.authentication.jwt import email_of, name_of
+from api.domain.authentication.jwt import clerk_api, email_of, name_of
 from api.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -35,8 +35,7 @@ class Clerk:
     """Asks with the secret key of the settings."""
 
     def __init__(self, settings: Settings) -> None:
-        base = settings.clerk_api_url.rstrip("/")
-        self._users = f"{base if base.endswith('/v1') else base + '/v1'}/users"
+        self._users = f"{clerk_api(settings)}/users"
         secret = settings.clerk_secret_key.get_secret_value().strip()
         self._headers = {"Authorization": f"Bearer {secret}"} if secret else None
         #: Of each account, when it was asked for and the answer, which all its requests share.

@@ -84,9 +84,7 @@ class JwtVerifier:
         self._parties = settings.clerk_authorized_parties
         if settings.auth_mode == "clerk":
             secret = settings.clerk_secret_key.get_secret_value().strip()
-            base = settings.clerk_api_url.rstrip("/")
-            default = f"{base if base.endswith('/v1') else base + '/v1'}/jwks"
-            url = settings.clerk_jwks_url or default
+            url = settings.clerk_jwks_url or f"{clerk_api(settings)}/jwks"
             headers = {"Authorization": f"Bearer {secret}"} if secret and not settings.clerk_jwks_url else {}
             self.keys = KeySet(_fixed(url), headers)
             self._issuer, self._audience = settings.clerk_issuer, settings.clerk_audience
@@ -115,6 +113,12 @@ class JwtVerifier:
             raise Unauthenticated()
         expires = datetime.fromtimestamp(claims["exp"], UTC).replace(tzinfo=None) + timedelta(seconds=self._leeway)
         return Claims(subject, email_of(claims), name_of(claims), expires, claims.get("email_verified") is True)
+
+
+def clerk_api(settings: Settings) -> str:
+    """The address of Clerk's Backend API, with its version."""
+    base = settings.clerk_api_url.rstrip("/")
+    return base if base.endswith("/v1") else f"{base}/v1"
 
 
 def _fixed(url: str) -> Any:

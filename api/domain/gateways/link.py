@@ -333,7 +333,7 @@ class Link:
                 # A message that waits for its receipt is sent again, or its job looks after the agent.
                 elif (
                     payload.get("state") == "error"
-                    and session_key not in self._unconfirmed
+                    and not self.receipts.watched(session_key)
                     and checkin.is_lost(failure)
                 ):
                     await checkin.turn_was_lost(self.services, self.gateway_id, session_key)
